@@ -1,0 +1,81 @@
+// The cached pages of one file (Linux struct address_space): guest frames filled from a
+// BackingFile on demand, shared by every mapping of the file in every address space.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "mmu/phys/frame_allocator.hpp"
+#include "mmu/ports/backing_file.hpp"
+
+namespace faultline::mmu {
+
+class FileMapping {
+ public:
+  FileMapping(FrameAllocator& frames, std::unique_ptr<BackingFile> file) : frames_(frames), file_(std::move(file)) {}
+  ~FileMapping();  // frames must be unmapped; dirty ones should have been written back
+  FileMapping(const FileMapping&) = delete;
+  FileMapping& operator=(const FileMapping&) = delete;
+
+  [[nodiscard]] BackingFile& file() const { return *file_; }
+  [[nodiscard]] FileKind kind() const { return file_->kind(); }
+  // Pages that the file has, the last partial one included.
+  [[nodiscard]] std::uint64_t size_in_pages() const { return page_align(file_->size()) >> kPageShift; }
+
+  [[nodiscard]] std::optional<Gfn> find(Pgoff page) const;
+
+  struct Fetched {
+    Gfn frame;
+    bool major = false;  // the host did I/O
+  };
+  // The frame of `page`, read from the file if need be (Linux filemap_fault, sync part).
+  // Errors: EFAULT beyond the end (SIGBUS), ENOMEM, or the file's own.
+  SysResult<Fetched> fetch(Pgoff page);
+  // Caches what the host has in memory of [first, first + count), without I/O (what
+  // filemap_map_pages would find cached). Failure to do so is no error.
+  void fetch_cached(Pgoff first, std::uint64_t count);
+
+  void mark_dirty(Pgoff page);
+  // Writes dirty pages in [first, last] back and marks them clean. The caller has gathered
+  // Dirty from the page tables before. First error wins, all pages are tried.
+  SysResult<void> write_back(Pgoff first, Pgoff last);
+  // Copies bytes that a system call wrote to the file into the cached pages that hold them.
+  void update_cached(std::uint64_t offset, std::span<const std::byte> bytes);
+  // Drops cached pages from `first` on, and zeroes the tail of the last kept page
+  // (truncate_inode_pages). The pages must be unmapped.
+  void truncate(std::uint64_t new_size);
+
+  [[nodiscard]] std::size_t cached_pages() const { return pages_.size(); }
+  // Cached pages by offset, for the invariant checker.
+  [[nodiscard]] const std::map<Pgoff, Gfn>& pages() const { return pages_; }
+
+ private:
+  FrameAllocator& frames_;
+  std::unique_ptr<BackingFile> file_;
+  std::map<Pgoff, Gfn> pages_;  // one reference on each
+};
+
+// All file mappings by inode.
+class PageCache {
+ public:
+  explicit PageCache(FrameAllocator& frames) : frames_(frames) {}
+  // The mapping of the inode behind `file`; `file` is dropped when one exists already.
+  std::shared_ptr<FileMapping> open(std::unique_ptr<BackingFile> file);
+  // A mapping if the inode is mapped now (or was and its pages are still cached).
+  [[nodiscard]] std::shared_ptr<FileMapping> find(FileId id) const;
+  // A new mapping of zero-filled memory of `bytes` bytes (shared anonymous memory).
+  std::shared_ptr<FileMapping> create_anonymous(std::uint64_t bytes);
+  // Writes back everything; the first error wins.
+  SysResult<void> write_back_all();
+  [[nodiscard]] const std::map<FileId, std::shared_ptr<FileMapping>>& mappings() const { return mappings_; }
+
+ private:
+  FrameAllocator& frames_;
+  std::map<FileId, std::shared_ptr<FileMapping>> mappings_;
+  std::uint64_t next_anonymous_ = 1;
+};
+
+}  // namespace faultline::mmu

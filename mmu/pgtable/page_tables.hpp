@@ -1,0 +1,78 @@
+// The page tables of one address space: its root, and the pages that its tables occupy.
+// Creates tables on demand (Linux p4d_alloc, pud_alloc, pmd_alloc, pte_alloc) and accounts
+// them (mm->pgtables_bytes). Entries are edited through PtEditor only.
+//
+// A table page that was unlinked goes back to the allocator, unless the sink says that it may
+// not serve as another table yet (shadow paging). Then it is held for the very entry that it
+// hung from: populating that entry again takes it back, and nothing else ever gets it before
+// the sink dropped everything.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+
+#include "mmu/pgtable/edit_log.hpp"
+#include "mmu/pgtable/slot.hpp"
+#include "mmu/pgtable/walk.hpp"
+#include "mmu/phys/frame_allocator.hpp"
+#include "mmu/ports/tlb_sink.hpp"
+
+namespace faultline::mmu {
+
+class TlbGather;
+
+class PageTables {
+ public:
+  // At most this many table pages wait for a full drop (1 MiB of guest memory).
+  static constexpr std::size_t kMaxHeld = 256;
+
+  // Allocates the root; nothing when memory is short. `kernel_half` fills entries 256..511 of
+  // the root with the supervisor mappings that every address space shares (a root-level table
+  // frame to copy from; Gfn(0) for none).
+  static std::unique_ptr<PageTables> create(FrameAllocator& frames, TlbSink& sink, PagingMode mode, Gfn kernel_half);
+  ~PageTables();
+  PageTables(const PageTables&) = delete;
+  PageTables& operator=(const PageTables&) = delete;
+
+  [[nodiscard]] Gfn root() const { return root_; }
+  [[nodiscard]] PagingMode mode() const { return mode_; }
+  [[nodiscard]] FrameAllocator& frames() const { return frames_; }
+  [[nodiscard]] TlbSink& sink() const { return sink_; }
+  [[nodiscard]] const PhysMemory& memory() const { return frames_.memory(); }
+
+  // The level-1 slot for `va`, creating the tables above it; an invalid slot when memory is
+  // short. New tables are not-present to present: nothing needs to be invalidated.
+  PteSlot populate(Gva va, EditLog* log = nullptr);
+  // The level-1 slot for `va` where its table exists; invalid otherwise.
+  [[nodiscard]] PteSlot find(Gva va) const;
+  [[nodiscard]] Walk walk(Gva va) const { return mmu::walk(memory(), root_, mode_, va); }
+
+  // Unlinks and retires every table below the root that lies wholly inside [floor, ceiling)
+  // and is empty (Linux free_pgtables, with the same floor and ceiling rule). Leaves must have
+  // been zapped. `start`, `end`: the range that was unmapped.
+  void free_tables(Gva start, Gva end, Gva floor, Gva ceiling, TlbGather& gather);
+
+  // Bytes in linked table pages, the root excluded when it is all there is (Linux VmPTE
+  // counts each level's tables as 4 KiB, the root is not counted).
+  [[nodiscard]] std::uint64_t table_bytes() const { return tables_ * kPageSize; }
+  [[nodiscard]] std::uint64_t tables() const { return tables_; }
+
+ private:
+  friend class TlbGather;
+  PageTables(FrameAllocator& frames, TlbSink& sink, PagingMode mode, Gfn root);
+  std::optional<Gfn> table_for(Gpa parent_slot);
+  void release_table(Gfn table, Gpa parent_slot);  // after the flush
+  void free_held();                                // after a full drop
+  void free_subtree(PteSlot parent, Level level, Gva base, Gva floor, Gva ceiling, Gva start, Gva end,
+                    TlbGather& gather);
+
+  FrameAllocator& frames_;
+  TlbSink& sink_;
+  PagingMode mode_;
+  Gfn root_;
+  std::uint64_t tables_ = 0;
+  std::unordered_map<Gpa, Gfn> held_;  // by the entry that they hung from
+};
+
+}  // namespace faultline::mmu

@@ -1,0 +1,41 @@
+// One paging-structure entry in guest memory. The only code that loads or stores one: the
+// CPU sets A and D behind our back, so every access is atomic and no update is a blind store
+// over a live entry.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "mmu/arch/pte.hpp"
+#include "mmu/phys/phys_memory.hpp"
+
+namespace faultline::mmu {
+
+class PteSlot {
+ public:
+  PteSlot() = default;
+  // Entry `index` of the table in `table`. Precondition: the frame is inside memory.
+  PteSlot(const PhysMemory& memory, Gfn table, unsigned index)
+      : entry_(reinterpret_cast<std::uint64_t*>(memory.page(table).data()) + index),
+        address_(Gpa(table) + index * sizeof(std::uint64_t)) {}
+
+  [[nodiscard]] bool valid() const { return entry_ != nullptr; }
+  [[nodiscard]] Gpa address() const { return address_; }
+  [[nodiscard]] Pte load() const { return Pte(ref().load(std::memory_order_acquire)); }
+
+ private:
+  friend class PtEditor;
+  [[nodiscard]] std::atomic_ref<std::uint64_t> ref() const { return std::atomic_ref<std::uint64_t>(*entry_); }
+  [[nodiscard]] Pte exchange(Pte v) const { return Pte(ref().exchange(v.raw(), std::memory_order_acq_rel)); }
+  bool compare_exchange(Pte& expected, Pte desired) const {
+    std::uint64_t e = expected.raw();
+    const bool done = ref().compare_exchange_strong(e, desired.raw(), std::memory_order_acq_rel);
+    expected = Pte(e);
+    return done;
+  }
+
+  std::uint64_t* entry_ = nullptr;
+  Gpa address_;
+};
+
+}  // namespace faultline::mmu

@@ -1,0 +1,77 @@
+// The one page-table walker. SDM vol. 3A, "Hierarchical Paging Structures: an Overview",
+// "Determination of Access Rights". It reads; it never sets A or D.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+
+#include "mmu/arch/error_code.hpp"
+#include "mmu/arch/paging_mode.hpp"
+#include "mmu/pgtable/slot.hpp"
+
+namespace faultline::mmu {
+
+// Effective rights of a translation: W and U ANDed down the levels, NX ORed.
+struct Rights {
+  bool write = true;
+  bool user = true;
+  bool execute = true;
+  bool operator==(const Rights&) const = default;
+};
+
+struct WalkStep {
+  Level level = 0;
+  Gpa slot;  // guest-physical address of the entry
+  Pte entry;
+  Rights rights;  // effective after this level
+};
+
+enum class WalkEnd : std::uint8_t {
+  kMapped,         // a present leaf
+  kNotPresent,     // an entry with P=0 (none, protnone or swap)
+  kReservedBit,    // a reserved bit is set in a present entry
+  kNonCanonical,   // no walk took place
+  kOutsideMemory,  // a table lies outside guest memory
+};
+
+// The walk of one address, top level first.
+struct Walk {
+  Gva address;
+  PagingMode mode = PagingMode::kFourLevel;
+  WalkEnd end = WalkEnd::kNotPresent;
+  std::array<WalkStep, kMaxLevel> steps{};
+  unsigned count = 0;
+
+  [[nodiscard]] const WalkStep& last() const { return steps[count - 1]; }
+  [[nodiscard]] bool mapped() const { return end == WalkEnd::kMapped; }
+  // Guest-physical address of `address`. Precondition: mapped().
+  [[nodiscard]] Gpa physical() const {
+    const WalkStep& leaf = last();
+    return Gpa(leaf.entry.frame(leaf.level)) + (address.raw() & (level_span(leaf.level) - 1));
+  }
+};
+
+// Bits of a present entry at `level` that must be zero (SDM, "Reserved bits").
+// `phys_bits` is MAXPHYADDR.
+std::uint64_t reserved_bits(Pte entry, Level level, unsigned phys_bits);
+
+// Walks `va` from the table at `root`.
+Walk walk(const PhysMemory& memory, Gfn root, PagingMode mode, Gva va, unsigned phys_bits = 52);
+
+// The leaf alone, without the record of the way: the slot that maps or would map `va` at
+// level 1, or the huge leaf above it. An invalid slot when a table on the way is missing.
+struct LeafSlot {
+  PteSlot slot;
+  Level level = 0;
+};
+LeafSlot find_leaf(const PhysMemory& memory, Gfn root, PagingMode mode, Gva va);
+
+// Which level and bit deny an access that faulted with `error`: the answer to "why".
+struct Blame {
+  Level level = 0;       // 0 = nothing in the walk denies it (stale TLB, or fixed meanwhile)
+  std::string_view bit;  // "P", "W", "U", "NX", "RSVD", "canonical", "" when level is 0
+};
+Blame blame(const Walk& walk, ErrorCode error);
+
+}  // namespace faultline::mmu

@@ -1,0 +1,85 @@
+// Buddy allocator over guest frames, with their reference and map counts.
+//
+// Untouched memory costs nothing: blocks are carved from it on demand, lowest first, so that
+// neighbours in time are neighbours in memory, and a frame that was never handed out is known
+// to be zero. Nothing is called back while internal state is inconsistent.
+//
+// Not thread safe by itself: the caller holds the memory lock (docs/architecture.md, "Locks").
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "mmu/phys/frame.hpp"
+#include "mmu/phys/phys_memory.hpp"
+
+namespace faultline::mmu {
+
+inline constexpr unsigned kMaxOrder = 10;  // 4 MiB blocks, as Linux's MAX_PAGE_ORDER
+
+enum class Zeroing : std::uint8_t { kNeeded, kNotNeeded };
+
+class FrameAllocator {
+ public:
+  // Told before frames [0, end) are first handed out, with `end` growing; returns false when
+  // the memory cannot be made available (then the allocation fails). vmm adds KVM slots here.
+  using ExtendHook = std::function<bool(Gfn end)>;
+
+  // Manages frames [first, memory.frames()); those below `first` stay kReserved.
+  FrameAllocator(PhysMemory memory, Gfn first, ExtendHook extend = {});
+
+  // A block of 2^order frames with refcount 1 each, or nothing when memory is short.
+  [[nodiscard]] std::optional<Gfn> allocate(FrameKind kind, Zeroing zeroing, unsigned order = 0);
+
+  // Reference counts. put() frees at zero; a frame must then be unmapped.
+  void get(Gfn frame) { at(frame).refcount.fetch_add(1, std::memory_order_relaxed); }
+  void put(Gfn frame);
+
+  [[nodiscard]] Frame& at(Gfn frame) {
+    FL_CHECK(memory_.contains(frame));
+    return frames_[frame.raw()];
+  }
+  [[nodiscard]] const Frame& at(Gfn frame) const {
+    FL_CHECK(memory_.contains(frame));
+    return frames_[frame.raw()];
+  }
+  [[nodiscard]] const PhysMemory& memory() const { return memory_; }
+
+  [[nodiscard]] std::uint64_t total_frames() const { return memory_.frames() - first_.raw(); }
+  [[nodiscard]] std::uint64_t free_frames() const { return total_frames() - used_; }
+  [[nodiscard]] std::uint64_t used_frames() const { return used_; }
+  // Frames at or above this were never handed out.
+  [[nodiscard]] Gfn high_water() const { return fresh_; }
+  [[nodiscard]] Gfn first() const { return first_; }
+
+  // Makes every n-th allocation from now fail (0 = never); for fault-injection tests.
+  void fail_after(std::uint64_t allocations) { fail_countdown_ = allocations; }
+
+  // Verifies the free lists against the frames; returns the first contradiction.
+  [[nodiscard]] std::optional<std::string> check_invariants() const;
+
+ private:
+  struct FreeDeleter {
+    void operator()(Frame* p) const { std::free(p); }
+  };
+  std::optional<Gfn> take_block(unsigned order);
+  bool carve(unsigned order);
+  void free_block(std::uint64_t frame, unsigned order);
+  void push(std::uint64_t frame, unsigned order);
+  void unlink(std::uint64_t frame, unsigned order);
+
+  PhysMemory memory_;
+  std::unique_ptr<Frame[], FreeDeleter> frames_;
+  Gfn first_, fresh_;
+  ExtendHook extend_;
+  std::array<std::uint32_t, kMaxOrder + 1> heads_{};  // 0 = empty; frame 0 is never free
+  std::uint64_t used_ = 0;
+  std::uint64_t fail_countdown_ = 0;
+};
+
+}  // namespace faultline::mmu

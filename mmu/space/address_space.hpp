@@ -1,0 +1,101 @@
+// One guest address space (Linux struct mm_struct): VMAs, page tables, limits and counters.
+//
+// Lock order (docs/architecture.md, "Locks"): the caller holds the address space's lock,
+// exclusive for operations and faults that edit VMAs; then the memory lock for frames and page
+// cache. mmu takes no lock itself: vmm does, around each call.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "mmu/backing/file_mapping.hpp"
+#include "mmu/pgtable/page_tables.hpp"
+#include "mmu/space/vma_set.hpp"
+
+namespace faultline::mmu {
+
+// What all address spaces of a guest share. Non-owning; vmm/run or a test owns the parts.
+struct MmuEnv {
+  FrameAllocator& frames;
+  PageCache& cache;
+  TlbSink& sink;
+  Gfn zero_frame;      // kind kZero, never freed
+  Gfn kernel_half{0};  // see PageTables::create
+  PagingMode mode = PagingMode::kFourLevel;
+};
+
+// Bytes, as setrlimit has them; RLIM_INFINITY is ~0.
+struct Limits {
+  std::uint64_t address_space = ~0ULL;  // RLIMIT_AS
+  std::uint64_t data = ~0ULL;           // RLIMIT_DATA
+  std::uint64_t stack = 8ULL << 20;     // RLIMIT_STACK
+  std::uint64_t memlock = 8ULL << 20;   // RLIMIT_MEMLOCK
+  std::uint64_t max_map_count = 65530;  // vm.max_map_count
+  std::uint64_t mmap_min_addr = 65536;  // vm.mmap_min_addr
+  std::uint64_t stack_guard_gap = 256 * kPageSize;
+  bool may_lock_without_limit = false;  // CAP_IPC_LOCK
+};
+
+// The three counters of docs/linux-fidelity: what getrusage, perf and vmstat would show.
+struct FaultCounters {
+  std::uint64_t minor = 0, major = 0;                             // task min_flt, maj_flt
+  std::uint64_t perf_faults = 0, perf_minor = 0, perf_major = 0;  // PERF_COUNT_SW_PAGE_FAULTS*
+  std::uint64_t vm_faults = 0, vm_major = 0;                      // vmstat pgfault, pgmajfault
+};
+
+// Resident pages by kind (Linux MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES).
+enum class RssKind : std::uint8_t { kAnon, kFile, kShmem };
+struct Rss {
+  std::array<std::int64_t, 3> pages{};
+  std::uint64_t high_water = 0;
+  void add(RssKind kind, std::int64_t n) {
+    pages[static_cast<std::size_t>(kind)] += n;
+    if (total() > high_water) high_water = total();
+  }
+  [[nodiscard]] std::uint64_t total() const { return static_cast<std::uint64_t>(pages[0] + pages[1] + pages[2]); }
+};
+
+class AddressSpace {
+ public:
+  static constexpr unsigned kFaultAroundPages = 16;  // Linux fault_around_bytes, 64 KiB
+
+  // An empty address space; nothing when there is no memory for its root table.
+  static std::unique_ptr<AddressSpace> create(const MmuEnv& env);
+  // Unmaps everything (Linux exit_mmap): every frame and table goes back.
+  ~AddressSpace();
+  AddressSpace(const AddressSpace&) = delete;
+  AddressSpace& operator=(const AddressSpace&) = delete;
+
+  [[nodiscard]] const MmuEnv& env() const { return env_; }
+  [[nodiscard]] PageTables& tables() const { return *tables_; }
+  [[nodiscard]] FrameAllocator& frames() const { return env_.frames; }
+  [[nodiscard]] PagingMode mode() const { return env_.mode; }
+  [[nodiscard]] Gva task_size() const { return task_size_max(env_.mode); }
+
+  VmaSet vmas;
+  Limits limits;
+  FaultCounters counters;
+  Rss rss;
+  // Pages, by VMA kind (Linux mm->total_vm, data_vm, stack_vm, locked_vm).
+  std::uint64_t total_vm = 0, data_vm = 0, stack_vm = 0, locked_vm = 0;
+  VmFlags default_flags;  // mlockall(MCL_FUTURE): kLocked, kLockOnFault
+  Gva mmap_base;          // top of the mmap area, placement goes down from here
+  Gva start_brk, brk;     // the heap
+  std::uint64_t next_anon_vma = 1;
+  // Counts every gather's pages, for statistics and fault storms.
+  std::uint64_t edits = 0;
+
+  // Gives `vma` an identity for its anonymous pages, a neighbour's where Linux would share it
+  // (anon_vma_prepare, find_mergeable_anon_vma).
+  void prepare_anon_vma(Vma& vma);
+
+ private:
+  AddressSpace(const MmuEnv& env, std::unique_ptr<PageTables> tables) : env_(env), tables_(std::move(tables)) {}
+  MmuEnv env_;
+  std::unique_ptr<PageTables> tables_;
+};
+
+}  // namespace faultline::mmu

@@ -1,0 +1,34 @@
+// One virtual memory area (Linux struct vm_area_struct).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "mmu/backing/file_mapping.hpp"
+#include "mmu/base/address.hpp"
+#include "mmu/space/vm_flags.hpp"
+
+namespace faultline::mmu {
+
+struct Vma {
+  Gva start, end;  // [start, end), page aligned
+  VmFlags flags;
+  // Of `start`: offset in the file, or for anonymous memory the page number it had when it
+  // was made (moves keep it once a page was faulted in).
+  Pgoff pgoff;
+  std::shared_ptr<FileMapping> file;  // null: anonymous (private, or MAP_DROPPABLE later)
+  // Which anonymous pages may live here together (Linux anon_vma, as an identity). 0 until the
+  // first anonymous page. Two VMAs with different non-zero ones never merge.
+  std::uint64_t anon_vma = 0;
+  // What /proc/PID/maps shows: the path of the file, "[heap]", "[stack]", or empty.
+  std::string name;
+
+  [[nodiscard]] bool anonymous() const { return file == nullptr; }  // Linux vma_is_anonymous
+  [[nodiscard]] std::uint64_t bytes() const { return end - start; }
+  [[nodiscard]] std::uint64_t pages() const { return bytes() >> kPageShift; }
+  [[nodiscard]] bool contains(Gva va) const { return start <= va && va < end; }
+  // Linux linear_page_index.
+  [[nodiscard]] Pgoff page_index(Gva va) const { return pgoff + (va.page() - start.page()); }
+};
+
+}  // namespace faultline::mmu

@@ -1,0 +1,51 @@
+// The VMAs of one address space, in address order, disjoint (Linux's maple tree mm->mm_mt).
+// Pure bookkeeping: knows nothing of page tables. References stay valid until that VMA is
+// erased; `start` and `end` change through resize() only.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "mmu/space/vma.hpp"
+
+namespace faultline::mmu {
+
+class VmaSet {
+ public:
+  using Map = std::map<Gva, Vma>;
+  using iterator = Map::iterator;
+  using const_iterator = Map::const_iterator;
+
+  // Linux find_vma: the lowest VMA with end > va; it may start above va. Null when none.
+  [[nodiscard]] Vma* find(Gva va);
+  [[nodiscard]] const Vma* find(Gva va) const;
+  // Linux vma_lookup: the VMA that contains va, or null.
+  [[nodiscard]] Vma* lookup(Gva va);
+  [[nodiscard]] const Vma* lookup(Gva va) const;
+  // The VMA right below / above in address order, or null.
+  [[nodiscard]] Vma* previous(const Vma& vma);
+  [[nodiscard]] Vma* next(const Vma& vma);
+  // First VMA that overlaps [start, end), or null.
+  [[nodiscard]] Vma* first_in(Gva start, Gva end);
+
+  // Precondition: overlaps nothing.
+  Vma& insert(Vma vma);
+  void erase(const Vma& vma);
+  // Moves the bounds; pgoff follows start for the same content. Precondition: order is kept.
+  Vma& resize(Vma& vma, Gva start, Gva end);
+  // Splits at `at` (page aligned, inside); returns the upper half (Linux __split_vma).
+  Vma& split(Vma& vma, Gva at);
+
+  [[nodiscard]] std::size_t size() const { return map_.size(); }
+  [[nodiscard]] const_iterator begin() const { return map_.begin(); }
+  [[nodiscard]] const_iterator end() const { return map_.end(); }
+
+  // First contradiction (order, overlap, alignment, empty VMA), or nothing.
+  [[nodiscard]] std::optional<std::string> check_invariants() const;
+
+ private:
+  Map map_;
+};
+
+}  // namespace faultline::mmu

@@ -1,0 +1,23 @@
+// Taking pages out of an address space (Linux zap_page_range, unmap_page_range).
+#pragma once
+
+#include "mmu/pgtable/gather.hpp"
+#include "mmu/space/address_space.hpp"
+
+namespace faultline::mmu {
+
+// Clears every level-1 entry of `vma` in [start, end), counts down RSS and map counts, moves
+// Dirty to file frames, and retires the frames with `gather`. Tables stay.
+void zap_range(AddressSpace& mm, const Vma& vma, Gva start, Gva end, TlbGather& gather);
+
+// Unmaps pages of `file` with offset >= `first` from `mm`: what truncation does to mappings
+// (unmap_mapping_pages). `even_cows`: private copies too.
+enum class PrivateCopies : std::uint8_t { kKeep, kZapToo };
+void unmap_file_range(AddressSpace& mm, const FileMapping& file, Pgoff first, Pgoff last, PrivateCopies copies);
+
+// Collects Dirty of the shared mappings of `file` in `mm` into its frames, and write-protects
+// the entries where the file counts dirty pages, so that the next write faults again
+// (folio_mkclean). Called before write-back.
+void collect_dirty(AddressSpace& mm, FileMapping& file, Pgoff first, Pgoff last);
+
+}  // namespace faultline::mmu

@@ -1,0 +1,35 @@
+// The machine port: guest memory, its coherence sink and its vCPUs. A backend makes one.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "mmu/arch/paging_mode.hpp"
+#include "mmu/phys/frame_allocator.hpp"
+#include "mmu/ports/tlb_sink.hpp"
+#include "vmm/port/vcpu.hpp"
+
+namespace faultline::vmm {
+
+struct MachineConfig {
+  std::uint64_t memory_bytes = 1ULL << 30;  // a whole number of pages, at most 64 GiB
+  mmu::PagingMode mode = mmu::PagingMode::kFourLevel;
+  std::string sink = "auto";  // "auto", "two-dimensional", "shadow"
+};
+
+class Machine {
+ public:
+  virtual ~Machine() = default;
+  // Frames of guest RAM; those that the machine itself needs are reserved already.
+  [[nodiscard]] virtual mmu::FrameAllocator& frames() = 0;
+  [[nodiscard]] virtual mmu::TlbSink& sink() = 0;
+  // The root-level table that holds the supervisor half (MmuEnv::kernel_half); Gfn(0): none.
+  [[nodiscard]] virtual Gfn kernel_half() const = 0;
+  [[nodiscard]] virtual mmu::PagingMode mode() const = 0;
+  virtual Result<std::unique_ptr<Vcpu>> create_vcpu() = 0;
+  // "kvm-pvm": what every record and report is labelled with.
+  [[nodiscard]] virtual std::string_view backend() const = 0;
+};
+
+}  // namespace faultline::vmm
