@@ -53,6 +53,9 @@ class FileMapping {
   [[nodiscard]] const std::map<Pgoff, Gfn>& pages() const { return pages_; }
 
  private:
+  void insert(Pgoff page, Gfn frame);
+  bool fetch_cached_run(Pgoff first, std::uint64_t count);
+
   FrameAllocator& frames_;
   std::unique_ptr<BackingFile> file_;
   std::map<Pgoff, Gfn> pages_;  // one reference on each

@@ -51,7 +51,8 @@ enum class FaultStep : std::uint8_t {
   kShared,         // wp_page_shared
   kSpurious,       // entry already allows the access
   kRaced,          // entry changed while we looked
-  kSwapEntry,      // not-present entry that is not ours to handle yet
+  kProtNone,       // PROT_NONE entry in an accessible VMA: rights restored
+  kBadEntry,       // an entry that nobody of us wrote: corrupted page table
   kBeyondFile,     // past the end of the file: SIGBUS
   kOutOfMemory,
 };

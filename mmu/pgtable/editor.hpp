@@ -13,6 +13,8 @@ class PtEditor {
   // Installs an entry where there is none. Nothing becomes stale: no CPU caches absence.
   // Returns false, and changes nothing, when the entry is not zero any more.
   bool install(PteSlot slot, Gva va, Pte entry, Level level = 1);
+  // The same for a table, which needs no gather: false when another one was linked first.
+  static bool link_table(PteSlot slot, Gva va, Level level, Pte entry, EditLog* log);
   // Clears a leaf or any not-present entry and returns what it held, A and D included (Linux
   // ptep_get_and_clear).
   Pte clear(PteSlot slot, Gva va, Level level = 1);
@@ -32,7 +34,7 @@ class PtEditor {
   void unlink_table(PteSlot slot, Gva va, Level level);
 
  private:
-  void log(PteSlot slot, Gva va, Level level, Pte before, Pte after);
+  static void log(EditLog* log, PteSlot slot, Gva va, Level level, Pte before, Pte after);
 
   TlbGather& gather_;
 };

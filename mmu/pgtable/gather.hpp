@@ -19,7 +19,7 @@ class TlbGather {
   // Translations of [va, va + level span) to `frame` are stale.
   void invalidate(Gva va, Gfn frame, Level level);
   // Drop one reference of the frame, after the flush.
-  void retire_frame(Gfn frame) { frames_.push_back(frame); }
+  void retire_frame(Gfn frame);
   // Give the table back, after the flush. `parent` is the entry that it hung from.
   void retire_table(Gva va, Level level, Gfn table, Gpa parent);
   // Pays the debt. Does nothing when there is none.

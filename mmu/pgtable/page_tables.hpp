@@ -64,8 +64,10 @@ class PageTables {
   std::optional<Gfn> table_for(Gpa parent_slot);
   void release_table(Gfn table, Gpa parent_slot);  // after the flush
   void free_held();                                // after a full drop
-  void free_subtree(PteSlot parent, Level level, Gva base, Gva floor, Gva ceiling, Gva start, Gva end,
-                    TlbGather& gather);
+  struct FreeRange {
+    Gva start, end, floor, ceiling;
+  };
+  void free_subtree(PteSlot parent, Level level, Gva base, const FreeRange& range, TlbGather& gather);
 
   FrameAllocator& frames_;
   TlbSink& sink_;

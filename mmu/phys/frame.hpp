@@ -11,8 +11,8 @@ namespace faultline::mmu {
 class FileMapping;
 
 enum class FrameKind : std::uint8_t {
-  kUntouched,  // never handed out; its bytes are zero (the zero value of this type)
-  kFree,       // in the buddy
+  kUntouched,  // never handed out, or inside a larger free block (the zero value of this type)
+  kFree,       // heads a free block of the buddy
   kReserved,   // owned outside mmu (descriptor tables, stubs)
   kTable,      // a page-table page
   kAnon,       // anonymous memory
@@ -30,6 +30,7 @@ struct Frame {
   bool anon_exclusive;       // Linux PageAnonExclusive: one owner, may be written in place
   bool dirty;                // file frame: differs from the backing store
   std::uint32_t prev, next;  // free list links, valid for the head of a free block
+  bool touched;              // was handed out before: its bytes may not be zero
   // Where it belongs: kFile, its offset in `mapping`; kAnon, Linux's linear_page_index.
   std::uint64_t index;
   FileMapping* mapping;  // kFile only

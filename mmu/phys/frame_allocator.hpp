@@ -2,7 +2,7 @@
 //
 // Untouched memory costs nothing: blocks are carved from it on demand, lowest first, so that
 // neighbours in time are neighbours in memory, and a frame that was never handed out is known
-// to be zero. Nothing is called back while internal state is inconsistent.
+// to be zero: the memory above `first` must be zero at the start.
 //
 // Not thread safe by itself: the caller holds the memory lock (docs/architecture.md, "Locks").
 #pragma once
@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "mmu/phys/frame.hpp"
 #include "mmu/phys/phys_memory.hpp"
@@ -57,8 +58,9 @@ class FrameAllocator {
   [[nodiscard]] Gfn high_water() const { return fresh_; }
   [[nodiscard]] Gfn first() const { return first_; }
 
-  // Makes every n-th allocation from now fail (0 = never); for fault-injection tests.
-  void fail_after(std::uint64_t allocations) { fail_countdown_ = allocations; }
+  // Makes the n-th allocation from now fail, once (0 = none); for fault-injection tests.
+  void fail_nth(std::uint64_t n) { fail_countdown_ = n; }
+  void fail_after(std::uint64_t n) { fail_nth(n); }
 
   // Verifies the free lists against the frames; returns the first contradiction.
   [[nodiscard]] std::optional<std::string> check_invariants() const;

@@ -25,7 +25,7 @@ enum class FileKind : std::uint8_t {
 
 enum class ReadWait : std::uint8_t {
   kMayBlock,    // get the bytes, do I/O if need be
-  kCachedOnly,  // only what the host has in memory
+  kCachedOnly,  // only what the host has in memory; a hole of a kShmem file is not in memory
 };
 
 struct ReadPages {

@@ -27,6 +27,14 @@ struct Vma {
   [[nodiscard]] std::uint64_t bytes() const { return end - start; }
   [[nodiscard]] std::uint64_t pages() const { return bytes() >> kPageShift; }
   [[nodiscard]] bool contains(Gva va) const { return start <= va && va < end; }
+  // The flag bits of a new level-1 entry (Linux vm_page_prot after vma_set_page_prot): clean
+  // pages of a shared mapping stay write-protected where writes must be noticed
+  // (vma_wants_writenotify).
+  [[nodiscard]] std::uint64_t page_prot() const {
+    std::uint64_t prot = flags.page_prot();
+    if (file != nullptr && file->kind() == FileKind::kRegular) prot &= ~Pte::kWrite;
+    return prot;
+  }
   // Linux linear_page_index.
   [[nodiscard]] Pgoff page_index(Gva va) const { return pgoff + (va.page() - start.page()); }
 };

@@ -1,0 +1,127 @@
+#include "mmu/backing/file_mapping.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+namespace faultline::mmu {
+
+FileMapping::~FileMapping() {
+  for (const auto& [page, frame] : pages_) frames_.put(frame);
+}
+
+std::optional<Gfn> FileMapping::find(Pgoff page) const {
+  const auto it = pages_.find(page);
+  if (it == pages_.end()) return std::nullopt;
+  return it->second;
+}
+
+void FileMapping::insert(Pgoff page, Gfn frame) {
+  Frame& f = frames_.at(frame);
+  f.mapping = this;
+  f.index = page.raw();
+  pages_.emplace(page, frame);
+}
+
+SysResult<FileMapping::Fetched> FileMapping::fetch(Pgoff page) {
+  if (page.raw() >= size_in_pages()) return sys_error(EFAULT);
+  if (const auto cached = find(page)) return Fetched{*cached, false};
+  const std::optional<Gfn> frame = frames_.allocate(FrameKind::kFile, Zeroing::kNotNeeded);
+  if (!frame) return sys_error(ENOMEM);
+  const std::span<std::byte, kPageSize> bytes = frames_.memory().page(*frame);
+  const auto read = file_->read_pages(page, std::span(&bytes, 1), ReadWait::kMayBlock);
+  if (!read) {
+    frames_.put(*frame);
+    return tl::unexpected(read.error());
+  }
+  insert(page, *frame);
+  return Fetched{*frame, read->did_io};
+}
+
+void FileMapping::fetch_cached(Pgoff first, std::uint64_t count) {
+  const std::uint64_t end = std::min(first.raw() + count, size_in_pages());
+  for (std::uint64_t at = first.raw(); at < end;) {
+    std::uint64_t run = at;
+    while (run < end && !pages_.contains(Pgoff(run))) ++run;
+    if (run == at) {
+      ++at;
+      continue;
+    }
+    if (!fetch_cached_run(Pgoff(at), run - at)) return;
+    at = run;
+  }
+}
+
+// Reads a run of pages that are not cached here. False: give up (no memory, or the host has no
+// more of it in memory).
+bool FileMapping::fetch_cached_run(Pgoff first, std::uint64_t count) {
+  std::vector<Gfn> frames;
+  std::vector<std::span<std::byte, kPageSize>> buffers;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::optional<Gfn> frame = frames_.allocate(FrameKind::kFile, Zeroing::kNotNeeded);
+    if (!frame) break;
+    frames.push_back(*frame);
+    buffers.push_back(frames_.memory().page(*frame));
+  }
+  std::uint64_t filled = 0;
+  if (!frames.empty()) {
+    if (const auto read = file_->read_pages(first, buffers, ReadWait::kCachedOnly)) {
+      const std::uint64_t wanted = file_->size() - std::min(file_->size(), first.raw() * kPageSize);
+      // A partial page counts when the file ends in it.
+      filled = read->bytes >= wanted ? page_align(read->bytes) >> kPageShift : read->bytes >> kPageShift;
+      filled = std::min<std::uint64_t>(filled, frames.size());
+    }
+  }
+  for (std::uint64_t i = 0; i < frames.size(); ++i) {
+    if (i < filled) {
+      insert(first + i, frames[i]);
+    } else {
+      frames_.put(frames[i]);
+    }
+  }
+  return filled == count;
+}
+
+void FileMapping::mark_dirty(Pgoff page) {
+  if (const auto frame = find(page)) frames_.at(*frame).dirty = true;
+}
+
+SysResult<void> FileMapping::write_back(Pgoff first, Pgoff last) {
+  SysResult<void> result;
+  const auto end = pages_.upper_bound(last);
+  for (auto it = pages_.lower_bound(first); it != end; ++it) {
+    Frame& f = frames_.at(it->second);
+    if (!f.dirty) continue;
+    const auto written = file_->write_page(it->first, frames_.memory().page(it->second));
+    if (written) {
+      f.dirty = false;
+    } else if (result) {
+      result = written;
+    }
+  }
+  return result;
+}
+
+void FileMapping::update_cached(std::uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const std::uint64_t in_page = offset & kPageMask;
+    const std::size_t n = std::min<std::size_t>(kPageSize - in_page, bytes.size());
+    if (const auto frame = find(Pgoff(offset >> kPageShift)))
+      std::memcpy(frames_.memory().page(*frame).data() + in_page, bytes.data(), n);
+    offset += n;
+    bytes = bytes.subspan(n);
+  }
+}
+
+void FileMapping::truncate(std::uint64_t new_size) {
+  const Pgoff first_gone(page_align(new_size) >> kPageShift);
+  const auto from = pages_.lower_bound(first_gone);
+  for (auto it = from; it != pages_.end(); ++it) frames_.put(it->second);
+  pages_.erase(from, pages_.end());
+  const std::uint64_t tail = new_size & kPageMask;
+  if (tail == 0) return;
+  if (const auto frame = find(Pgoff(new_size >> kPageShift)))
+    std::memset(frames_.memory().page(*frame).data() + tail, 0, kPageSize - tail);
+}
+
+}  // namespace faultline::mmu

@@ -1,0 +1,15 @@
+#include "mmu/fault/account.hpp"
+
+namespace faultline::mmu {
+
+void account_fault(FaultCounters& c, FaultOrigin origin, VmFault result) {
+  ++c.vm_faults;
+  const bool major = result == VmFault::kMajor;
+  if (major) ++c.vm_major;
+  if (result != VmFault::kDone && !major) return;
+  ++(major ? c.major : c.minor);
+  if (origin == FaultOrigin::kGup) return;  // no registers, nothing for perf to attribute
+  ++(major ? c.perf_major : c.perf_minor);
+}
+
+}  // namespace faultline::mmu

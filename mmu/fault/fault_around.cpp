@@ -1,0 +1,37 @@
+// Follows do_fault_around and filemap_map_pages. The window is cut by the page table, the VMA
+// and the file; pages are mapped young, because shadow KVM prefetches only such entries.
+#include <algorithm>
+
+#include "mmu/fault/context.hpp"
+
+namespace faultline::mmu {
+
+bool do_fault_around(FaultContext& f) {
+  constexpr std::uint64_t kWindow = AddressSpace::kFaultAroundPages;
+  const std::uint64_t vpn = f.address.page().raw();
+  const std::uint64_t first = std::max(vpn & ~(kWindow - 1), f.vma.start.page().raw());
+  const std::uint64_t table_end = (vpn | (kEntriesPerTable - 1)) + 1;
+  // Linux counts the window from its clipped start.
+  const std::uint64_t end = std::min({first + kWindow, table_end, f.vma.end.page().raw()});
+
+  FileMapping& file = *f.vma.file;
+  const Pgoff first_index = f.vma.page_index(Gva(Vpn(first)));
+  file.fetch_cached(first_index, end - first);
+
+  bool mapped = false;
+  bool around = false;
+  for (std::uint64_t at = first; at < end; ++at) {
+    const std::optional<Gfn> frame = file.find(first_index + (at - first));
+    if (!frame) continue;
+    const PteSlot slot(f.mm.frames().memory(), f.slot.address().page(), static_cast<unsigned>(at) % kEntriesPerTable);
+    const Gva va{Vpn(at)};
+    if (!f.editor().install(slot, va, Pte::make(*frame, f.vma.page_prot()))) continue;
+    f.mm.frames().get(*frame);
+    count_mapped(f.mm, *frame);
+    (va == f.address ? mapped : around) = true;
+  }
+  if (mapped || around) f.path.add(FaultStep::kFaultAround);
+  return mapped;
+}
+
+}  // namespace faultline::mmu

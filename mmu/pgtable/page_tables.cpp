@@ -1,0 +1,130 @@
+#include "mmu/pgtable/page_tables.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "mmu/pgtable/editor.hpp"
+#include "mmu/pgtable/gather.hpp"
+
+namespace faultline::mmu {
+
+namespace {
+constexpr unsigned kKernelFirst = kEntriesPerTable / 2;  // entries of the upper half
+constexpr std::size_t kKernelBytes = (kEntriesPerTable - kKernelFirst) * sizeof(std::uint64_t);
+
+constexpr std::uint64_t table_flags(Gva va) {
+  const bool upper_half = (va.raw() >> 63) != 0;
+  return upper_half ? Pte::kKernelTableFlags : Pte::kTableFlags;
+}
+}  // namespace
+
+std::unique_ptr<PageTables> PageTables::create(FrameAllocator& frames, TlbSink& sink, PagingMode mode,
+                                               Gfn kernel_half) {
+  const std::optional<Gfn> root = frames.allocate(FrameKind::kTable, Zeroing::kNeeded);
+  if (!root) return nullptr;
+  if (kernel_half != Gfn(0)) {
+    const PhysMemory& memory = frames.memory();
+    std::memcpy(memory.page(*root).data() + kKernelBytes, memory.page(kernel_half).data() + kKernelBytes, kKernelBytes);
+  }
+  return std::unique_ptr<PageTables>(new PageTables(frames, sink, mode, *root));
+}
+
+PageTables::PageTables(FrameAllocator& frames, TlbSink& sink, PagingMode mode, Gfn root)
+    : frames_(frames), sink_(sink), mode_(mode), root_(root) {}
+
+PageTables::~PageTables() {
+  FL_CHECK(tables_ == 0);
+  // The root and what is held may be known to the sink's shadow: nothing reuses them before it
+  // forgot them.
+  sink_.drop_all();
+  free_held();
+  frames_.put(root_);
+}
+
+std::optional<Gfn> PageTables::table_for(Gpa parent_slot) {
+  if (const auto it = held_.find(parent_slot); it != held_.end()) {
+    const Gfn table = it->second;
+    held_.erase(it);
+    return table;
+  }
+  std::optional<Gfn> table = frames_.allocate(FrameKind::kTable, Zeroing::kNeeded);
+  if (!table && !held_.empty()) {
+    sink_.drop_all();
+    free_held();
+    table = frames_.allocate(FrameKind::kTable, Zeroing::kNeeded);
+  }
+  return table;
+}
+
+void PageTables::release_table(Gfn table, Gpa parent_slot) {
+  --tables_;
+  if (sink_.tables_reusable_after_flush()) {
+    frames_.put(table);
+  } else {
+    held_.emplace(parent_slot, table);
+  }
+}
+
+void PageTables::free_held() {
+  for (const auto& [slot, table] : held_) frames_.put(table);
+  held_.clear();
+}
+
+PteSlot PageTables::populate(Gva va, EditLog* log) {
+  Gfn table = root_;
+  for (Level level = levels(mode_); level > 1; --level) {
+    const PteSlot slot(memory(), table, table_index(va, level));
+    Pte entry = slot.load();
+    if (entry.none()) {
+      const std::optional<Gfn> fresh = table_for(slot.address());
+      if (!fresh) return {};
+      const Gva base(va.raw() & ~(level_span(level) - 1));
+      if (log != nullptr) log->add_allocated(*fresh);
+      const Pte linked = Pte::make(*fresh, table_flags(va));
+      if (PtEditor::link_table(slot, base, level, linked, log)) {
+        ++tables_;
+        entry = linked;
+      } else {  // somebody else was faster
+        frames_.put(*fresh);
+        entry = slot.load();
+      }
+    }
+    FL_CHECK(entry.kind(level) == PteKind::kTable);
+    table = entry.frame(level);
+  }
+  return PteSlot(memory(), table, table_index(va, 1));
+}
+
+PteSlot PageTables::find(Gva va) const {
+  const LeafSlot leaf = find_leaf(memory(), root_, mode_, va);
+  return leaf.level == 1 ? leaf.slot : PteSlot();
+}
+
+void PageTables::free_tables(Gva start, Gva end, Gva floor, Gva ceiling, TlbGather& gather) {
+  const Gva half(std::uint64_t{1} << (linear_bits(mode_) - 1));
+  if (ceiling >= task_size_max(mode_)) ceiling = half;
+  const Level top = levels(mode_);
+  for (std::uint64_t at = start.raw() & ~(level_span(top) - 1); at < end.raw(); at += level_span(top)) {
+    const PteSlot slot(memory(), root_, table_index(Gva(at), top));
+    free_subtree(slot, top, Gva(at), {start, end, floor, ceiling}, gather);
+  }
+}
+
+// Frees the table below `parent` (an entry of `level` that spans from `base`), children first,
+// where nothing but the unmapped range can be in it.
+void PageTables::free_subtree(PteSlot parent, Level level, Gva base, const FreeRange& range, TlbGather& gather) {
+  const Pte entry = parent.load();
+  if (entry.kind(level) != PteKind::kTable) return;
+  const Gfn table = entry.frame(level);
+  if (level > 2) {
+    const std::uint64_t step = level_span(level - 1);
+    const std::uint64_t from = std::max(base.raw(), range.start.raw() & ~(step - 1));
+    const std::uint64_t to = std::min(base.raw() + level_span(level), range.end.raw());
+    for (std::uint64_t at = from; at < to; at += step)
+      free_subtree(PteSlot(memory(), table, table_index(Gva(at), level - 1)), level - 1, Gva(at), range, gather);
+  }
+  if (base < range.floor || base + level_span(level) > range.ceiling) return;
+  PtEditor(gather).unlink_table(parent, base, level);
+}
+
+}  // namespace faultline::mmu

@@ -1,0 +1,81 @@
+#include "mmu/pgtable/walk.hpp"
+
+namespace faultline::mmu {
+
+std::uint64_t reserved_bits(Pte entry, Level level, unsigned phys_bits) {
+  std::uint64_t reserved = Pte::kAddressMask & ~((std::uint64_t{1} << phys_bits) - 1);
+  if (level >= 4) return reserved | Pte::kPageSizeBit;  // no 512 GiB pages
+  if (level > 1 && entry.has(Pte::kPageSizeBit))
+    reserved |= (level_span(level) - 1) & Pte::kAddressMask & ~Pte::kPatHuge;
+  return reserved;
+}
+
+Walk walk(const PhysMemory& memory, Gfn root, PagingMode mode, Gva va, unsigned phys_bits) {
+  Walk w{.address = va, .mode = mode};
+  if (!is_canonical(va, mode)) {
+    w.end = WalkEnd::kNonCanonical;
+    return w;
+  }
+  Gfn table = root;
+  Rights rights;
+  for (Level level = levels(mode);; --level) {
+    if (!memory.contains(table)) {
+      w.end = WalkEnd::kOutsideMemory;
+      return w;
+    }
+    const PteSlot slot(memory, table, table_index(va, level));
+    const Pte entry = slot.load();
+    if (entry.present()) {
+      rights.write &= entry.writable();
+      rights.user &= entry.user();
+      rights.execute &= !entry.no_execute();
+    }
+    w.steps[w.count++] = WalkStep{level, slot.address(), entry, rights};
+    if (!entry.present()) {
+      w.end = WalkEnd::kNotPresent;
+      return w;
+    }
+    if ((entry.raw() & reserved_bits(entry, level, phys_bits)) != 0) {
+      w.end = WalkEnd::kReservedBit;
+      return w;
+    }
+    if (entry.kind(level) == PteKind::kLeaf) {
+      w.end = WalkEnd::kMapped;
+      return w;
+    }
+    table = entry.frame(level);
+  }
+}
+
+LeafSlot find_leaf(const PhysMemory& memory, Gfn root, PagingMode mode, Gva va) {
+  Gfn table = root;
+  for (Level level = levels(mode);; --level) {
+    if (!memory.contains(table)) return {};
+    const PteSlot slot(memory, table, table_index(va, level));
+    if (level == 1) return {slot, level};
+    const Pte entry = slot.load();
+    switch (entry.kind(level)) {
+      case PteKind::kTable: table = entry.frame(level); break;
+      case PteKind::kLeaf: return {slot, level};
+      case PteKind::kNone:
+      case PteKind::kProtNone:
+      case PteKind::kSwap: return {};
+    }
+  }
+}
+
+Blame blame(const Walk& walk, ErrorCode error) {
+  if (walk.end == WalkEnd::kNonCanonical) return {levels(walk.mode), "canonical"};
+  if (walk.count == 0) return {};
+  if (walk.end == WalkEnd::kNotPresent) return {walk.last().level, "P"};
+  if (walk.end == WalkEnd::kReservedBit) return {walk.last().level, "RSVD"};
+  for (unsigned i = 0; i < walk.count; ++i) {
+    const WalkStep& s = walk.steps[i];
+    if (error.user() && !s.entry.user()) return {s.level, "U"};
+    if (error.write() && !s.entry.writable()) return {s.level, "W"};
+    if (error.fetch() && s.entry.no_execute()) return {s.level, "NX"};
+  }
+  return {};
+}
+
+}  // namespace faultline::mmu

@@ -1,0 +1,148 @@
+#include "mmu/phys/frame_allocator.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include <fmt/format.h>
+
+namespace faultline::mmu {
+
+FrameAllocator::FrameAllocator(PhysMemory memory, Gfn first, ExtendHook extend)
+    // calloc of this size is an anonymous mapping: untouched metadata costs nothing.
+    : memory_(memory),
+      frames_(static_cast<Frame*>(std::calloc(memory.frames(), sizeof(Frame)))),
+      first_(first),
+      fresh_(first),
+      extend_(std::move(extend)) {
+  FL_CHECK(frames_ != nullptr);
+  FL_CHECK(first.raw() > 0 && first.raw() <= memory.frames() && memory.frames() <= 0xffff'ffffULL);
+  for (std::uint64_t f = 0; f < first.raw(); ++f) frames_[f].kind = FrameKind::kReserved;
+}
+
+void FrameAllocator::push(std::uint64_t frame, unsigned order) {
+  Frame& f = frames_[frame];
+  f.kind = FrameKind::kFree;
+  f.order = static_cast<std::uint8_t>(order);
+  f.prev = 0;
+  f.next = heads_[order];
+  if (f.next != 0) frames_[f.next].prev = static_cast<std::uint32_t>(frame);
+  heads_[order] = static_cast<std::uint32_t>(frame);
+}
+
+void FrameAllocator::unlink(std::uint64_t frame, unsigned order) {
+  Frame& f = frames_[frame];
+  if (f.prev != 0) {
+    frames_[f.prev].next = f.next;
+  } else {
+    heads_[order] = f.next;
+  }
+  if (f.next != 0) frames_[f.next].prev = f.prev;
+  f.kind = FrameKind::kUntouched;
+}
+
+// Takes the largest aligned block at the edge of untouched memory, up to kMaxOrder.
+bool FrameAllocator::carve(unsigned order) {
+  const std::uint64_t start = fresh_.raw();
+  const std::uint64_t left = memory_.frames() - start;
+  if (left == 0) return false;
+  const unsigned by_alignment = static_cast<unsigned>(std::countr_zero(start));
+  const unsigned by_room = static_cast<unsigned>(std::bit_width(left)) - 1;
+  const unsigned got = std::min({by_alignment, by_room, kMaxOrder});
+  const Gfn end(start + (std::uint64_t{1} << got));
+  if (extend_ && !extend_(end)) return false;
+  fresh_ = end;
+  push(start, got);
+  return got >= order || carve(order);
+}
+
+std::optional<Gfn> FrameAllocator::take_block(unsigned order) {
+  unsigned have = order;
+  while (have <= kMaxOrder && heads_[have] == 0) ++have;
+  if (have > kMaxOrder) {
+    if (!carve(order)) return std::nullopt;
+    return take_block(order);
+  }
+  const std::uint64_t frame = heads_[have];
+  unlink(frame, have);
+  // Give the upper halves back, so that the next ones handed out follow this one.
+  while (have > order) {
+    --have;
+    push(frame + (std::uint64_t{1} << have), have);
+  }
+  return Gfn(frame);
+}
+
+std::optional<Gfn> FrameAllocator::allocate(FrameKind kind, Zeroing zeroing, unsigned order) {
+  FL_CHECK(order <= kMaxOrder);
+  if (fail_countdown_ != 0 && --fail_countdown_ == 0) return std::nullopt;
+  const std::optional<Gfn> block = take_block(order);
+  if (!block) return std::nullopt;
+  const std::uint64_t count = std::uint64_t{1} << order;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    Frame& f = frames_[block->raw() + i];
+    if (f.touched && zeroing == Zeroing::kNeeded) {
+      const auto page = memory_.page(*block + i);
+      std::memset(page.data(), 0, page.size());
+    }
+    f.touched = true;
+    f.kind = kind;
+    f.refcount.store(1, std::memory_order_relaxed);
+    f.mapcount.store(0, std::memory_order_relaxed);
+    f.anon_exclusive = false;
+    f.dirty = false;
+    f.index = 0;
+    f.mapping = nullptr;
+  }
+  used_ += count;
+  return block;
+}
+
+void FrameAllocator::put(Gfn frame) {
+  Frame& f = at(frame);
+  const std::int32_t before = f.refcount.fetch_sub(1, std::memory_order_acq_rel);
+  FL_CHECK(before > 0);
+  if (before > 1) return;
+  FL_CHECK(f.mapcount.load(std::memory_order_relaxed) == 0);
+  FL_CHECK(f.kind != FrameKind::kReserved && f.kind != FrameKind::kFree);
+  --used_;
+  free_block(frame.raw(), 0);
+}
+
+void FrameAllocator::free_block(std::uint64_t frame, unsigned order) {
+  frames_[frame].kind = FrameKind::kUntouched;
+  while (order < kMaxOrder) {
+    const std::uint64_t buddy = frame ^ (std::uint64_t{1} << order);
+    if (buddy < first_.raw() || buddy + (std::uint64_t{1} << order) > fresh_.raw()) break;
+    if (frames_[buddy].kind != FrameKind::kFree || frames_[buddy].order != order) break;
+    unlink(buddy, order);
+    frame = std::min(frame, buddy);
+    ++order;
+  }
+  push(frame, order);
+}
+
+std::optional<std::string> FrameAllocator::check_invariants() const {
+  std::uint64_t free_listed = 0;
+  for (unsigned order = 0; order <= kMaxOrder; ++order) {
+    std::uint64_t previous = 0;
+    for (std::uint64_t f = heads_[order]; f != 0; previous = f, f = frames_[f].next) {
+      const Frame& head = frames_[f];
+      if (head.kind != FrameKind::kFree || head.order != order)
+        return fmt::format("frame {:#x} is on free list {} but not free of that order", f, order);
+      if (head.prev != previous) return fmt::format("frame {:#x}: broken free list link", f);
+      if ((f & ((std::uint64_t{1} << order) - 1)) != 0)
+        return fmt::format("free block {:#x} of order {} is misaligned", f, order);
+      for (std::uint64_t i = 0; i < (std::uint64_t{1} << order); ++i)
+        if (frames_[f + i].refcount.load(std::memory_order_relaxed) != 0)
+          return fmt::format("frame {:#x} is free and has references", f + i);
+      free_listed += std::uint64_t{1} << order;
+    }
+  }
+  const std::uint64_t carved = fresh_ - first_;
+  if (free_listed + used_ != carved)
+    return fmt::format("{} frames free and {} used, but {} handed out so far", free_listed, used_, carved);
+  return std::nullopt;
+}
+
+}  // namespace faultline::mmu
