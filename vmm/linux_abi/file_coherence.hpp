@@ -1,0 +1,44 @@
+// Keeps what a guest sees through read()/write() and through its mappings of the same file
+// one. The host has its page cache, the guest's mappings have ours (mmu::PageCache): a write
+// call updates ours, a read call writes ours back first, truncation drops pages from both.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "mmu/space/address_space.hpp"
+#include "vmm/linux_abi/file_table.hpp"
+
+namespace faultline::vmm::linux_abi {
+
+class FileCoherence {
+ public:
+  explicit FileCoherence(std::shared_ptr<mmu::AddressSpace> mm) : mm_(std::move(mm)) {}
+
+  // The page-cache mapping for `file`, made if need be; `for_writing` when the guest may
+  // write through it. ENODEV for what cannot be mapped.
+  SysResult<std::shared_ptr<mmu::FileMapping>> mapping_of(const OpenFile& file, bool for_writing);
+
+  // Before the host file's bytes [offset, offset + length) are read by a call.
+  void before_read(const OpenFile& file, std::uint64_t offset, std::uint64_t length);
+  // After a call wrote `bytes` of `data` to the host file at `offset`.
+  void after_write(const OpenFile& file, std::uint64_t offset, std::span<const std::span<std::byte>> data,
+                   std::uint64_t bytes);
+  // After the host file changed in [offset, offset + length) by other means (copy_file_range,
+  // fallocate): the cached pages are read again.
+  void after_change(const OpenFile& file, std::uint64_t offset, std::uint64_t length);
+  // After the file's size became `size`.
+  void after_resize(const OpenFile& file, std::uint64_t size);
+  // True when the guest maps the inode, or did: its pages are cached.
+  [[nodiscard]] bool cached(const OpenFile& file) const;
+  // fsync, msync, exit.
+  SysResult<void> write_back(const OpenFile& file);
+  SysResult<void> write_back_all();
+
+ private:
+  [[nodiscard]] std::shared_ptr<mmu::FileMapping> find(const OpenFile& file) const;
+  std::shared_ptr<mmu::AddressSpace> mm_;
+};
+
+}  // namespace faultline::vmm::linux_abi

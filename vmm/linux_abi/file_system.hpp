@@ -1,0 +1,77 @@
+// Paths of the guest, turned into host objects under a policy. The one place where a path that
+// the guest wrote meets the host.
+//
+// Every lookup is one openat2: RESOLVE_NO_MAGICLINKS always (a /proc/PID/fd link would reach a
+// descriptor of ours), RESOLVE_IN_ROOT under --root. The harness's own /proc entries do not
+// exist for the guest; a few are served by pseudo_files.hpp in their place.
+#pragma once
+
+#include <fcntl.h>
+
+#include <cstdint>
+#include <string>
+
+#include "mmu/base/result.hpp"
+#include "vmm/linux_abi/files_policy.hpp"
+#include "vmm/linux_abi/owned_fd.hpp"
+
+namespace faultline::vmm::linux_abi {
+
+class FileTable;
+
+// Arguments for a host *at() call that cannot leave the policy. `name` is a last component,
+// never followed by the calls that take it, or a /proc/self/fd path to `hold`.
+struct HostPath {
+  OwnedFd hold;
+  int dirfd = AT_FDCWD;
+  std::string name;
+};
+
+enum class LastLink : std::uint8_t {
+  kFollow,    // the object that the path leads to
+  kNoFollow,  // a symbolic link in last place is itself the object
+  kParent,    // the last component may not exist: create, unlink, rename
+};
+
+class FileSystem {
+ public:
+  // The guest's working directory starts as the caller's (or the root of --root).
+  static Result<FileSystem> create(FilesPolicy policy);
+
+  [[nodiscard]] const FilesPolicy& policy() const { return policy_; }
+
+  // Resolves `path` relative to guest descriptor `dirfd` (AT_FDCWD: the working directory).
+  SysResult<HostPath> resolve(const FileTable& files, int dirfd, const std::string& path, LastLink last) const;
+  // open(2) itself, O_CREAT and all; umask is the guest's.
+  SysResult<OwnedFd> open(const FileTable& files, int dirfd, const std::string& path, int flags,
+                          std::uint32_t mode) const;
+  // EROFS under --read-only; EACCES when there are no files.
+  [[nodiscard]] SysResult<void> may_change() const;
+
+  SysResult<void> chdir(const FileTable& files, const std::string& path);
+  SysResult<void> fchdir(int host_fd);
+  // As getcwd(2) reports it. ENOENT when it was removed.
+  [[nodiscard]] SysResult<std::string> cwd() const;
+  // The absolute guest path behind a host descriptor; ENOENT when it has none.
+  [[nodiscard]] SysResult<std::string> guest_path(int host_fd) const;
+  // `path` made absolute, "." and ".." and double slashes folded without looking at links;
+  // what the served pseudo-files are recognised by. ENOENT, EBADF.
+  [[nodiscard]] SysResult<std::string> absolute(const FileTable& files, int dirfd, const std::string& path) const;
+
+  std::uint32_t umask = 022;
+
+ private:
+  explicit FileSystem(FilesPolicy policy) : policy_(std::move(policy)) {}
+  SysResult<OwnedFd> open_under_policy(const FileTable& files, int dirfd, const std::string& path, int flags,
+                                       std::uint32_t mode) const;
+  SysResult<OwnedFd> open_read_only(const FileTable& files, int dirfd, const std::string& path, int flags) const;
+  SysResult<HostPath> resolve_parent(const FileTable& files, int dirfd, const std::string& path, LastLink last) const;
+
+  FilesPolicy policy_;
+  OwnedFd cwd_;  // O_PATH; invalid under kNone
+};
+
+// True when the descriptor is an entry of this very process under /proc.
+bool is_own_proc_entry(int host_fd);
+
+}  // namespace faultline::vmm::linux_abi

@@ -1,0 +1,68 @@
+// Guest descriptors (Linux files_struct and struct file). A guest descriptor is a number in
+// this table; the host descriptor behind it is never a number that the guest can choose.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mmu/base/result.hpp"
+#include "mmu/ports/backing_file.hpp"
+#include "vmm/linux_abi/owned_fd.hpp"
+
+namespace faultline::vmm::linux_abi {
+
+// An open file description: shared by dup()ed descriptors, closed with the last.
+class OpenFile {
+ public:
+  // Takes the descriptor; `flags` are those of open(2).
+  OpenFile(OwnedFd fd, int flags);
+  [[nodiscard]] int host_fd() const { return fd_.get(); }
+  [[nodiscard]] bool readable() const { return !path_only_ && access_ != kWriteOnly; }
+  [[nodiscard]] bool writable() const { return !path_only_ && access_ != kReadOnly; }
+  [[nodiscard]] bool path_only() const { return path_only_; }  // O_PATH
+  [[nodiscard]] bool regular() const { return regular_; }
+  [[nodiscard]] bool directory() const { return directory_; }
+  // Inode identity at open; what the page cache is looked up by.
+  [[nodiscard]] mmu::FileId id() const { return id_; }
+
+ private:
+  static constexpr int kReadOnly = 0, kWriteOnly = 1;
+  OwnedFd fd_;
+  int access_;
+  bool path_only_, regular_ = false, directory_ = false;
+  mmu::FileId id_;
+};
+
+class FileTable {
+ public:
+  static constexpr int kDefaultLimit = 1024;
+
+  // Lowest free number at or above `from`. EMFILE when the limit is reached, EINVAL when
+  // `from` itself is beyond it.
+  SysResult<int> install(std::shared_ptr<OpenFile> file, bool close_on_exec, int from = 0);
+  // dup2 semantics: replaces what is there. EBADF when `fd` is negative or beyond the limit.
+  SysResult<int> install_at(int fd, std::shared_ptr<OpenFile> file, bool close_on_exec);
+  [[nodiscard]] SysResult<std::shared_ptr<OpenFile>> get(int fd) const;  // EBADF
+  SysResult<void> close(int fd);                                         // EBADF
+  [[nodiscard]] SysResult<bool> close_on_exec(int fd) const;
+  SysResult<void> set_close_on_exec(int fd, bool on);
+  void close_range(unsigned first, unsigned last);
+
+  [[nodiscard]] int limit() const { return limit_; }  // RLIMIT_NOFILE
+  void set_limit(int limit) { limit_ = limit; }
+
+ private:
+  struct Slot {
+    std::shared_ptr<OpenFile> file;
+    bool close_on_exec = false;
+  };
+  [[nodiscard]] bool used(int fd) const {
+    return fd >= 0 && static_cast<std::size_t>(fd) < slots_.size() && slots_[static_cast<std::size_t>(fd)].file;
+  }
+  std::vector<Slot> slots_;
+  int limit_ = kDefaultLimit;
+};
+
+}  // namespace faultline::vmm::linux_abi

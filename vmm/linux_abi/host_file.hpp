@@ -1,0 +1,37 @@
+// A host file as the backing of guest mappings (mmu::BackingFile over a descriptor).
+#pragma once
+
+#include <memory>
+
+#include "mmu/ports/backing_file.hpp"
+#include "vmm/linux_abi/owned_fd.hpp"
+
+namespace faultline::vmm::linux_abi {
+
+class HostFile final : public mmu::BackingFile {
+ public:
+  // A file object over its own duplicate of `host_fd`, opened for reading. EBADF and friends.
+  static SysResult<std::unique_ptr<HostFile>> create(int host_fd, bool writable);
+
+  [[nodiscard]] mmu::FileId id() const override { return id_; }
+  [[nodiscard]] mmu::FileKind kind() const override { return kind_; }
+  [[nodiscard]] std::uint64_t size() const override;
+  // preadv2(RWF_NOWAIT) first: what it gives was in the host's page cache and is no I/O.
+  SysResult<mmu::ReadPages> read_pages(Pgoff first, std::span<const std::span<std::byte, kPageSize>> pages,
+                                       mmu::ReadWait wait) override;
+  SysResult<void> write_page(Pgoff page, std::span<const std::byte, kPageSize> bytes) override;
+
+  // The inode was opened again, this time for writing: write-back uses that descriptor.
+  SysResult<void> make_writable(int host_fd);
+  [[nodiscard]] bool writable() const { return writable_; }
+
+ private:
+  HostFile(OwnedFd fd, bool writable, mmu::FileId id, mmu::FileKind kind)
+      : fd_(std::move(fd)), writable_(writable), id_(id), kind_(kind) {}
+  OwnedFd fd_;
+  bool writable_;
+  mmu::FileId id_;
+  mmu::FileKind kind_;
+};
+
+}  // namespace faultline::vmm::linux_abi

@@ -1,0 +1,15 @@
+// One line a system call, in the manner of strace.
+#pragma once
+
+#include <string>
+
+#include "vmm/linux_abi/syscall.hpp"
+
+namespace faultline::vmm::linux_abi {
+
+// `openat(AT_FDCWD, "/etc/passwd", O_RDONLY) = 3`. Strings are peeked at without faulting.
+std::string format_syscall(const Task& task, const SyscallRecord& record);
+// "EFAULT"; "errno 600" for what has no name.
+std::string errno_name(int error);
+
+}  // namespace faultline::vmm::linux_abi
