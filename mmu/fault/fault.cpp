@@ -39,9 +39,9 @@ VmFault handle_pte_fault(FaultContext& f) {
 }
 
 // Linux handle_mm_fault: the tables above, then the entry.
-VmFault handle_mm_fault(AddressSpace& mm, Vma& vma, const FaultRequest& request, FaultOutcome& outcome) {
-  TlbGather gather(mm.tables(), request.log);
-  const PteSlot slot = mm.tables().populate(request.address, request.log);
+VmFault handle_mm_fault(AddressSpace& mm, Vma& vma, const FaultRequest& request, EditLog* log, FaultOutcome& outcome) {
+  TlbGather gather(mm.tables(), log);
+  const PteSlot slot = mm.tables().populate(request.address, log);
   if (!slot.valid()) {
     outcome.path.add(FaultStep::kTablesFull);
     return VmFault::kOom;
@@ -91,7 +91,7 @@ FaultResult signal_of(VmFault fault) {
 }
 
 // Linux do_user_addr_fault.
-void do_user_addr_fault(AddressSpace& mm, const FaultRequest& request, FaultOutcome& outcome) {
+void do_user_addr_fault(AddressSpace& mm, const FaultRequest& request, EditLog* log, FaultOutcome& outcome) {
   if (request.error.reserved()) {
     outcome.path.add(FaultStep::kPgtableBad);
     outcome.result = FaultResult::kPgtableBad;
@@ -112,26 +112,31 @@ void do_user_addr_fault(AddressSpace& mm, const FaultRequest& request, FaultOutc
     outcome.result = FaultResult::kSegvAccErr;
     return;
   }
-  const VmFault fault = handle_mm_fault(mm, *vma, request, outcome);
+  if (mm.observer != nullptr) mm.observer->decided();
+  const VmFault fault = handle_mm_fault(mm, *vma, request, log, outcome);
   account_fault(mm.counters, request.origin, fault);
   outcome.major = fault == VmFault::kMajor;
   outcome.result = signal_of(fault);
+}
+
+// Linux handle_page_fault.
+void dispatch(AddressSpace& mm, const FaultRequest& request, EditLog* log, FaultOutcome& outcome) {
+  outcome.reported_error = request.error;
+  if (request.address < mm.task_size()) return do_user_addr_fault(mm, request, log, outcome);
+  // User code has no business there, whatever is mapped: do_kern_addr_fault sends it to
+  // bad_area_nosemaphore, and sanitize_error_code hides whether something is mapped.
+  outcome.path.add(FaultStep::kKernelAddress);
+  outcome.reported_error = request.error.with(ErrorCode::kPresent);
+  outcome.result = FaultResult::kSegvMapErr;
 }
 
 }  // namespace
 
 FaultOutcome handle_page_fault(AddressSpace& mm, const FaultRequest& request) {
   FaultOutcome outcome;
-  outcome.reported_error = request.error;
-  if (request.address >= mm.task_size()) {
-    // User code has no business there, whatever is mapped: do_kern_addr_fault sends it to
-    // bad_area_nosemaphore, and sanitize_error_code hides whether something is mapped.
-    outcome.path.add(FaultStep::kKernelAddress);
-    outcome.reported_error = request.error.with(ErrorCode::kPresent);
-    outcome.result = FaultResult::kSegvMapErr;
-    return outcome;
-  }
-  do_user_addr_fault(mm, request, outcome);
+  EditLog* log = mm.observer != nullptr ? mm.observer->began(mm, request) : nullptr;
+  dispatch(mm, request, log, outcome);
+  if (mm.observer != nullptr) mm.observer->ended(mm, request, outcome);
   return outcome;
 }
 

@@ -25,7 +25,6 @@ struct FaultRequest {
   ErrorCode error;  // as the hardware pushed it
   Gva ip;           // of the faulting instruction
   FaultOrigin origin = FaultOrigin::kUser;
-  EditLog* log = nullptr;  // null: nobody wants to know
 };
 
 // Named steps of the ladder; an outcome lists those taken, in order.

@@ -13,6 +13,7 @@
 
 #include "mmu/backing/file_mapping.hpp"
 #include "mmu/pgtable/page_tables.hpp"
+#include "mmu/ports/fault_observer.hpp"
 #include "mmu/space/vma_set.hpp"
 
 namespace faultline::mmu {
@@ -85,8 +86,7 @@ class AddressSpace {
   Gva mmap_base;          // top of the mmap area, placement goes down from here
   Gva start_brk, brk;     // the heap
   std::uint64_t next_anon_vma = 1;
-  // Counts every gather's pages, for statistics and fault storms.
-  std::uint64_t edits = 0;
+  FaultObserver* observer = nullptr;  // non-owning; null: nobody wants to know of faults
 
   // Gives `vma` an identity for its anonymous pages, a neighbour's where Linux would share it
   // (anon_vma_prepare, find_mergeable_anon_vma).
