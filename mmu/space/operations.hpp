@@ -21,10 +21,10 @@ struct MmapRequest {
   int prot = 0;
   int flags = 0;
   std::uint64_t offset = 0;           // bytes; unaligned is EINVAL
-  std::shared_ptr<FileMapping> file;  // null with MAP_ANONYMOUS
+  std::shared_ptr<FileMapping> file = {};  // null with MAP_ANONYMOUS
   bool file_readable = true;          // how the descriptor was opened: EACCES otherwise
   bool file_writable = true;
-  std::string name;  // what maps shows
+  std::string name = {};  // what maps shows
 };
 // Linux do_mmap (ksys_mmap_pgoff). MAP_POPULATE and locked mappings fault pages in at once.
 SysResult<Gva> do_mmap(AddressSpace& mm, const MmapRequest& request);
