@@ -1,0 +1,9 @@
+// Reads address 0: killed by SIGSEGV.
+#include "guest/programs/rt.h"
+
+int run(int argc, char** argv) {
+  (void)argc;
+  (void)argv;
+  probe_load((void*)0);
+  return 0;
+}
