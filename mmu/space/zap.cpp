@@ -1,0 +1,96 @@
+// Follows zap_pte_range, unmap_mapping_range and folio_mkclean (mm/memory.c, mm/rmap.c).
+#include "mmu/space/zap.hpp"
+
+#include <algorithm>
+
+#include "mmu/pgtable/editor.hpp"
+#include "mmu/space/mapcount.hpp"
+
+namespace faultline::mmu {
+
+namespace {
+
+// Calls `visit(slot, va)` for every level-1 slot in [start, end) whose table exists.
+template <class Visit>
+void for_each_slot(const AddressSpace& mm, Gva start, Gva end, Visit visit) {
+  for (std::uint64_t at = start.raw(); at < end.raw();) {
+    const std::uint64_t table_end = std::min((at | (level_span(2) - 1)) + 1, end.raw());
+    const PteSlot first = mm.tables().find(Gva(at));
+    if (!first.valid()) {
+      at = table_end;
+      continue;
+    }
+    for (; at < table_end; at += kPageSize) {
+      const PteSlot slot(mm.frames().memory(), first.address().page(), table_index(Gva(at), 1));
+      visit(slot, Gva(at));
+    }
+  }
+}
+
+// Dirty of a shared file page belongs to the file from here on.
+void keep_dirty(AddressSpace& mm, Gfn frame, Pte entry) {
+  Frame& meta = mm.frames().at(frame);
+  if (entry.dirty() && meta.kind == FrameKind::kFile) meta.dirty = true;
+}
+
+void zap_entry(AddressSpace& mm, PteSlot slot, Gva va, TlbGather& gather) {
+  if (slot.load().none()) return;
+  const Pte old = PtEditor(gather).clear(slot, va);
+  if (!old.maps_frame(1) || old.special()) return;
+  const Gfn frame = old.frame();
+  keep_dirty(mm, frame, old);
+  count_unmapped(mm, frame);
+  gather.retire_frame(frame);
+}
+
+// The part of `vma` that maps [first, last] of its file; empty when start == end.
+struct MappedPart {
+  Gva start, end;
+};
+MappedPart mapped_part(const Vma& vma, Pgoff first, Pgoff last) {
+  const std::uint64_t from = std::max(first.raw(), vma.pgoff.raw());
+  const std::uint64_t vma_last = vma.pgoff.raw() + vma.pages() - 1;
+  const std::uint64_t to = std::min(last.raw(), vma_last);
+  if (from > to) return {vma.start, vma.start};
+  return {vma.start + ((from - vma.pgoff.raw()) << kPageShift), vma.start + ((to - vma.pgoff.raw() + 1) << kPageShift)};
+}
+
+}  // namespace
+
+void zap_range(AddressSpace& mm, const Vma&, Gva start, Gva end, TlbGather& gather) {
+  for_each_slot(mm, start, end, [&](PteSlot slot, Gva va) { zap_entry(mm, slot, va, gather); });
+}
+
+void unmap_file_range(AddressSpace& mm, const FileMapping& file, Pgoff first, Pgoff last, PrivateCopies copies) {
+  TlbGather gather(mm.tables());
+  for (const auto& [at, vma] : mm.vmas) {
+    if (vma.file.get() != &file) continue;
+    const MappedPart part = mapped_part(vma, first, last);
+    for_each_slot(mm, part.start, part.end, [&](PteSlot slot, Gva va) {
+      const Pte entry = slot.load();
+      if (!entry.maps_frame(1)) return;
+      const bool private_copy = mm.frames().at(entry.frame()).kind == FrameKind::kAnon;
+      if (private_copy && copies == PrivateCopies::kKeep) return;
+      zap_entry(mm, slot, va, gather);
+    });
+  }
+  gather.flush();
+}
+
+void collect_dirty(AddressSpace& mm, FileMapping& file, Pgoff first, Pgoff last) {
+  TlbGather gather(mm.tables());
+  for (const auto& [at, vma] : mm.vmas) {
+    if (vma.file.get() != &file || !vma.flags.has(VmFlags::kShared)) continue;
+    const MappedPart part = mapped_part(vma, first, last);
+    for_each_slot(mm, part.start, part.end, [&](PteSlot slot, Gva va) {
+      const Pte entry = slot.load();
+      if (!entry.maps_frame(1) || !entry.dirty()) return;
+      keep_dirty(mm, entry.frame(), entry);
+      const std::uint64_t mask = file.kind() == FileKind::kRegular ? Pte::kDirty | Pte::kWrite : Pte::kDirty;
+      PtEditor(gather).clear_flags(slot, va, mask);
+    });
+  }
+  gather.flush();
+}
+
+}  // namespace faultline::mmu
