@@ -1,0 +1,172 @@
+#include "vmm/kvm/cpu_setup.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace faultline::vmm::kvm {
+namespace {
+
+constexpr std::uint32_t kMsrStar = 0xc000'0081, kMsrLstar = 0xc000'0082, kMsrFmask = 0xc000'0084;
+// SYSCALL clears all flags but the fixed one: user code's are in R11.
+constexpr std::uint64_t kFmask = 0x25'7fd5;
+
+// XCR0 components. SDM vol. 1, "XSAVE-Supported Features and State-Component Bitmaps".
+constexpr std::uint64_t kX87AndSse = 0x3;
+constexpr std::uint64_t kPkru = 1U << 9;
+constexpr std::uint64_t kAmx = 1U << 17 | 1U << 18;
+constexpr std::size_t kLegacyXsaveBytes = 512 + 64;
+
+kvm_cpuid_entry2* find(std::vector<kvm_cpuid_entry2>& entries, std::uint32_t function, std::uint32_t index = 0) {
+  const auto it = std::ranges::find_if(
+      entries, [&](const kvm_cpuid_entry2& e) { return e.function == function && e.index == index; });
+  return it == entries.end() ? nullptr : &*it;
+}
+
+// An optional CR4 bit and the CPUID bit (leaf 7, subleaf 0, EBX) that announces it.
+struct OptionalBit {
+  std::uint64_t cr4;
+  std::uint32_t ebx;
+};
+constexpr std::array<OptionalBit, 3> kOptional = {{{kCr4Smap, 1U << 20}, {kCr4Smep, 1U << 7}, {kCr4Fsgsbase, 1U << 0}}};
+
+void remove_unusable(CpuModel& model) {
+  if (kvm_cpuid_entry2* leaf = find(model.cpuid, 7)) {
+    leaf->ecx &= ~(1U << 3);                         // PKU
+    leaf->edx &= ~(1U << 22 | 1U << 24 | 1U << 25);  // AMX-BF16, AMX-TILE, AMX-INT8
+  }
+  if (kvm_cpuid_entry2* leaf = find(model.cpuid, 0xd)) leaf->eax &= ~static_cast<std::uint32_t>(kAmx | kPkru);
+  std::erase_if(model.cpuid, [](const kvm_cpuid_entry2& e) {
+    const bool amx_state = e.function == 0xd && (e.index == 9 || e.index == 17 || e.index == 18);
+    return amx_state || e.function == 0x1d || e.function == 0x1e;
+  });
+}
+
+// SDM vol. 1, "Enumeration of CPU Support for XSAVE Instructions": CPUID.0DH.
+void choose_xcr0(CpuModel& model) {
+  const kvm_cpuid_entry2* features = find(model.cpuid, 1);
+  const kvm_cpuid_entry2* state = find(model.cpuid, 0xd);
+  model.xsave_bytes = kLegacyXsaveBytes;
+  if (features == nullptr || (features->ecx & (1U << 26)) == 0 || state == nullptr) return;
+  model.cr4 |= kCr4Osxsave;
+  model.xcr0 = state->eax | std::uint64_t{state->edx} << 32;
+  for (unsigned component = 2; component < 63; ++component) {
+    if ((model.xcr0 & (1ULL << component)) == 0) continue;
+    const kvm_cpuid_entry2* part = find(model.cpuid, 0xd, component);
+    if (part != nullptr) model.xsave_bytes = std::max<std::size_t>(model.xsave_bytes, part->ebx + part->eax);
+  }
+}
+
+kvm_segment segment(std::uint16_t selector, std::uint8_t type, std::uint8_t dpl, bool code) {
+  kvm_segment s{};
+  s.selector = selector;
+  s.limit = 0xffff'ffff;
+  s.type = type;
+  s.present = 1;
+  s.dpl = dpl;
+  s.s = 1;
+  s.g = 1;
+  s.l = code ? 1 : 0;
+  s.db = code ? 0 : 1;
+  return s;
+}
+
+void fill_sregs(kvm_sregs& sregs, const CpuModel& model, const VcpuArea& area, Gpa root) {
+  sregs.cs = segment(FL_KERNEL_CS, 0xb, 0, true);
+  sregs.ss = segment(FL_KERNEL_SS, 0x3, 0, false);
+  // Linux gives a new program null data segments; FS and GS have bases of their own.
+  kvm_segment null{};
+  null.unusable = 1;
+  sregs.ds = sregs.es = sregs.fs = sregs.gs = null;
+  sregs.ldt = null;
+  sregs.tr = kvm_segment{};
+  sregs.tr.selector = FL_TSS;
+  sregs.tr.base = area.tss().raw();
+  sregs.tr.limit = VcpuArea::tss_limit();
+  sregs.tr.type = 0xb;
+  sregs.tr.present = 1;
+  sregs.gdt.base = area.gdt().raw();
+  sregs.gdt.limit = VcpuArea::gdt_limit();
+  sregs.idt.base = monitor_address(kIdtFrame).raw();
+  sregs.idt.limit = FL_VECTORS * 16 - 1;
+  sregs.cr0 = kCr0;
+  sregs.cr3 = root.raw();
+  sregs.cr4 = model.cr4;
+  sregs.efer = kEfer;
+}
+
+kvm_regs start_regs(const VcpuArea& area) {
+  kvm_regs regs{};
+  regs.rip = kResumeStub.raw();
+  regs.rsp = area.rsp0().raw() - kIretFrameBytes;
+  regs.rflags = 2;
+  return regs;
+}
+
+// Sets the start state, dropping optional CR4 bits one after the other until KVM takes it.
+Result<void> set_start_sregs(const VcpuFd& vcpu, CpuModel& model, const VcpuArea& area, Gpa root) {
+  auto sregs = vcpu.sregs();
+  if (!sregs) return tl::unexpected(sregs.error());
+  fill_sregs(*sregs, model, area, root);
+  Result<void> done = vcpu.set_sregs(*sregs);
+  for (const OptionalBit& bit : kOptional) {
+    if (done) break;
+    if ((model.cr4 & bit.cr4) == 0) continue;
+    model.cr4 &= ~bit.cr4;
+    if (kvm_cpuid_entry2* leaf = find(model.cpuid, 7)) leaf->ebx &= ~bit.ebx;
+    fill_sregs(*sregs, model, area, root);
+    done = vcpu.set_sregs(*sregs);
+  }
+  if (!done) return fail(fmt::format("{} (CR4 {:#x}): long mode cannot be set up", done.error().message, model.cr4));
+  return {};
+}
+
+}  // namespace
+
+CpuModel make_cpu_model(std::vector<kvm_cpuid_entry2> supported, mmu::PagingMode mode) {
+  CpuModel model;
+  model.cpuid = std::move(supported);
+  remove_unusable(model);
+  model.cr4 = kCr4Pae | kCr4Osfxsr | kCr4Osxmmexcpt;
+  if (const kvm_cpuid_entry2* leaf = find(model.cpuid, 7)) {
+    model.lists_la57 = (leaf->ecx & (1U << 16)) != 0;
+    for (const OptionalBit& bit : kOptional) {
+      if ((leaf->ebx & bit.ebx) != 0) model.cr4 |= bit.cr4;
+    }
+  }
+  if (mode == mmu::PagingMode::kFiveLevel) model.cr4 |= kCr4La57;
+  choose_xcr0(model);
+  return model;
+}
+
+Result<void> boot_vcpu(const VcpuFd& vcpu, unsigned index, CpuModel& model, const VcpuArea& area, Gpa root) {
+  if (kvm_cpuid_entry2* leaf = find(model.cpuid, 1)) leaf->ebx = (leaf->ebx & 0x00ff'ffff) | index << 24;
+  if (auto done = vcpu.set_cpuid(model.cpuid); !done) return done;
+  if (auto done = set_start_sregs(vcpu, model, area, root); !done) return done;
+  // Again, in case a refused CR4 bit took its CPUID bit along.
+  if (auto done = vcpu.set_cpuid(model.cpuid); !done) return done;
+  if (model.xcr0 != 0) {
+    if (auto done = vcpu.set_xcr0(model.xcr0); !done) {
+      model.xcr0 = kX87AndSse;
+      model.xsave_bytes = kLegacyXsaveBytes;
+      if (auto again = vcpu.set_xcr0(model.xcr0); !again) return again;
+    }
+  }
+  // SYSRET's selectors are Linux's too, though nothing here uses it.
+  constexpr std::uint64_t kStar = std::uint64_t{0x23} << 48 | std::uint64_t{FL_KERNEL_CS} << 32;
+  if (auto done = vcpu.set_msr(kMsrStar, kStar); !done) return done;
+  if (auto done = vcpu.set_msr(kMsrLstar, kLstar.raw()); !done) return done;
+  if (auto done = vcpu.set_msr(kMsrFmask, kFmask); !done) return done;
+  return vcpu.set_regs(start_regs(area));
+}
+
+Result<void> reset_registers(const VcpuFd& vcpu, const CpuModel& model, const VcpuArea& area, Gpa root) {
+  auto sregs = vcpu.sregs();
+  if (!sregs) return tl::unexpected(sregs.error());
+  fill_sregs(*sregs, model, area, root);
+  if (auto done = vcpu.set_sregs(*sregs); !done) return done;
+  return vcpu.set_regs(start_regs(area));
+}
+
+}  // namespace faultline::vmm::kvm

@@ -1,0 +1,88 @@
+#include "vmm/kvm/kvm_machine.hpp"
+
+#include <fmt/format.h>
+
+#include "vmm/kvm/backend.hpp"
+#include "vmm/kvm/kick_signal.hpp"
+
+namespace faultline::vmm::kvm {
+
+KvmMachine::KvmMachine(MachineConfig config, System system, VmFd vm, GuestRam ram)
+    : config_(std::move(config)),
+      system_(std::move(system)),
+      vm_(std::move(vm)),
+      ram_(std::move(ram)),
+      slots_(vm_, ram_) {}
+
+Result<std::unique_ptr<KvmMachine>> KvmMachine::create(const MachineConfig& config) {
+  if (config.memory_bytes < Gpa(kFirstFreeFrame + 1).raw()) {
+    return fail(fmt::format("guest memory of {} bytes is too small: at least {} are needed", config.memory_bytes,
+                            Gpa(kFirstFreeFrame + 1).raw()));
+  }
+  auto system = System::open();
+  if (!system) return tl::unexpected(system.error());
+  if ((system->extension(KVM_CAP_SYNC_REGS) & KVM_SYNC_X86_REGS) == 0 ||
+      system->extension(KVM_CAP_IMMEDIATE_EXIT) == 0) {
+    return fail("this KVM lacks KVM_CAP_SYNC_REGS or KVM_CAP_IMMEDIATE_EXIT (Linux 4.17 and newer have both)");
+  }
+  auto ram = GuestRam::create(config.memory_bytes);
+  if (!ram) return tl::unexpected(ram.error());
+  auto vm = system->create_vm();
+  if (!vm) return tl::unexpected(vm.error());
+  std::unique_ptr<KvmMachine> machine(new KvmMachine(config, std::move(*system), std::move(*vm), std::move(*ram)));
+  if (auto done = machine->set_up(); !done) return tl::unexpected(done.error());
+  return machine;
+}
+
+Result<void> KvmMachine::set_up() {
+  install_kick_signal();
+  const BackendInfo info = find_backend();
+  backend_ = info.name;
+  auto cpuid = system_.supported_cpuid();
+  if (!cpuid) return tl::unexpected(cpuid.error());
+  model_ = make_cpu_model(std::move(*cpuid), config_.mode);
+  auto run_size = system_.run_mapping_size();
+  if (!run_size) return tl::unexpected(run_size.error());
+  run_size_ = *run_size;
+  if (auto done = slots_.extend(kFirstFreeFrame); !done) return done;
+
+  if (info.paging == HostPaging::kTwoDimensional) {
+    variant_ = StubVariant::kFlush;
+    sink_ = std::make_unique<TwoDimensionalSink>(flush_requests_);
+  } else {
+    sink_ = std::make_unique<ShadowSink>(slots_, ram_);
+  }
+  build_monitor(ram_, config_.mode, variant_);
+  frames_ = std::make_unique<mmu::FrameAllocator>(ram_.memory(), kFirstFreeFrame,
+                                                  [this](Gfn end) { return slots_.extend(end).has_value(); });
+  return {};
+}
+
+Result<std::unique_ptr<Vcpu>> KvmMachine::create_vcpu() {
+  const auto index = static_cast<unsigned>(flush_requests_.size());
+  if (index >= kMaxVcpus) return fail(fmt::format("no more than {} vCPUs", kMaxVcpus));
+  const VcpuArea area(ram_, index);
+  area.build();
+  auto vcpu = vm_.create_vcpu(index, run_size_);
+  if (!vcpu) return tl::unexpected(vcpu.error());
+  const Gpa root(kKernelHalfFrame);
+  if (auto done = boot_vcpu(*vcpu, index, model_, area, root); !done) return tl::unexpected(done.error());
+  flush_requests_.push_back(std::make_unique<FlushRequest>(false));
+  VcpuCapabilities capabilities;
+  capabilities.backend = backend_;
+  capabilities.five_level_paging = config_.mode == mmu::PagingMode::kFiveLevel;
+  return std::make_unique<KvmVcpu>(std::move(*vcpu), index, model_, ram_, variant_, *flush_requests_.back(),
+                                   std::move(capabilities), root);
+}
+
+}  // namespace faultline::vmm::kvm
+
+namespace faultline::vmm {
+
+Result<std::unique_ptr<Machine>> create_kvm_machine(const MachineConfig& config) {
+  auto machine = kvm::KvmMachine::create(config);
+  if (!machine) return tl::unexpected(machine.error());
+  return std::unique_ptr<Machine>(std::move(*machine));
+}
+
+}  // namespace faultline::vmm

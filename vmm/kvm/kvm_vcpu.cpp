@@ -1,0 +1,274 @@
+#include "vmm/kvm/kvm_vcpu.hpp"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+
+#include "vmm/kvm/kick_signal.hpp"
+
+namespace faultline::vmm::kvm {
+namespace {
+
+// RFLAGS that user code owns: CF PF AF ZF SF TF DF OF NT RF AC ID. IOPL, VM, VIF and VIP are not
+// its to have; IF is always set and bit 1 is fixed.
+constexpr std::uint64_t kUserFlags = 0x25'4dd5;
+constexpr std::uint64_t kForcedFlags = 0x202;
+
+constexpr unsigned kPageFault = 14, kGeneralProtection = 13;
+
+std::uint64_t now_ns() {
+  timespec t{};
+  ::clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+bool in_upper_half(Gva address) { return address.raw() >> 63 != 0; }
+
+// The OUT of a stub lies behind the pushes: at or before it the event is still to come, behind
+// it user code is about to run on.
+bool behind_the_out(Gva rip) {
+  const std::uint64_t offset = rip.page_offset();
+  constexpr std::uint64_t kOutBytes = 2, kPushZero = 2, kPushRaxAndMovCr2 = 4;
+  if (offset >= FL_STUB_RESUME) return true;
+  if (offset >= FL_STUB_SYSCALL) return offset >= FL_STUB_SYSCALL + kOutBytes;
+  const auto vector = static_cast<unsigned>(offset / FL_STUB_BYTES);
+  const bool pushes_zero = ((FL_VECTORS_WITH_ERROR_CODE >> vector) & 1) == 0;
+  return offset % FL_STUB_BYTES >= kPushRaxAndMovCr2 + (pushes_zero ? kPushZero : 0) + kOutBytes;
+}
+
+// kvm_regs has its own order; UserRegs the hardware's encoding order.
+void to_kvm(const UserRegs& from, kvm_regs& to) {
+  to.rax = from.gpr[0], to.rcx = from.gpr[1], to.rdx = from.gpr[2], to.rbx = from.gpr[3];
+  to.rsp = from.gpr[4], to.rbp = from.gpr[5], to.rsi = from.gpr[6], to.rdi = from.gpr[7];
+  to.r8 = from.gpr[8], to.r9 = from.gpr[9], to.r10 = from.gpr[10], to.r11 = from.gpr[11];
+  to.r12 = from.gpr[12], to.r13 = from.gpr[13], to.r14 = from.gpr[14], to.r15 = from.gpr[15];
+}
+
+void from_kvm(const kvm_regs& from, UserRegs& to) {
+  to.gpr = {from.rax, from.rcx, from.rdx, from.rbx, from.rsp, from.rbp, from.rsi, from.rdi,
+            from.r8,  from.r9,  from.r10, from.r11, from.r12, from.r13, from.r14, from.r15};
+}
+
+}  // namespace
+
+KvmVcpu::KvmVcpu(VcpuFd vcpu, unsigned index, const CpuModel& model, const GuestRam& ram, StubVariant variant,
+                 FlushRequest& flush, VcpuCapabilities capabilities, Gpa root)
+    : vcpu_(std::move(vcpu)),
+      index_(index),
+      model_(model),
+      area_(ram, index),
+      variant_(variant),
+      flush_(flush),
+      capabilities_(std::move(capabilities)),
+      root_(root) {
+  vcpu_.run().kvm_valid_regs = KVM_SYNC_X86_REGS;
+}
+
+Result<VcpuEvent> KvmVcpu::run() {
+  if (take_kick()) return VcpuEvent{InterruptedEvent{}};
+  if (dead_) return VcpuEvent{FatalEvent{"the vCPU stopped for good before", ""}};
+  // An IRETQ to such an address faults in the stub. Linux reports it as user code's own #GP.
+  if (!mmu::is_canonical(Gva(regs_.rip),
+                         (model_.cr4 & kCr4La57) != 0 ? mmu::PagingMode::kFiveLevel : mmu::PagingMode::kFourLevel)) {
+    return VcpuEvent{ExceptionEvent{kGeneralProtection, 0}};
+  }
+  if (position_ == Position::kInUser && flush_.load(std::memory_order_acquire)) {
+    if (auto left = leave_user(); !left) return tl::unexpected(left.error());
+  }
+  position_ == Position::kInUser ? prepare_user() : prepare_resume();
+  for (;;) {
+    const int status = enter();
+    if (status == 0) return decode_exit();
+    if (status != EINTR && status != EAGAIN) return fail(fmt::format("KVM_RUN: {}", std::strerror(status)));
+    auto event = after_signal();
+    if (!event) return tl::unexpected(event.error());
+    if (*event) return **event;
+  }
+}
+
+// Fills the IRETQ frame at the top of the CPL0 stack and the registers.
+void KvmVcpu::prepare_resume() {
+  StubFrame& frame = area_.frame(kPageFault);
+  frame.rip = regs_.rip;
+  frame.cs = FL_USER_CS;
+  frame.rflags = (regs_.rflags & kUserFlags) | kForcedFlags;
+  frame.rsp = regs_[UserRegs::kRsp];
+  frame.ss = FL_USER_SS;
+
+  kvm_run& run = vcpu_.run();
+  kvm_regs& regs = run.s.regs.regs;
+  to_kvm(regs_, regs);
+  regs.rsp = area_.rsp0().raw() - kIretFrameBytes;
+  if (variant_ == StubVariant::kFlush) {
+    frame.error_code = regs.rax;  // the stub pops it
+    regs.rsp -= sizeof(std::uint64_t);
+    regs.rax = flush_.exchange(false, std::memory_order_acq_rel) ? root_.raw() : 0;
+  }
+  if (position_ == Position::kAtResume) {
+    regs.rip = kResumeStub.raw();
+    regs.rflags = 2;
+  }
+  run.kvm_dirty_regs = KVM_SYNC_X86_REGS;
+  edited_ = false;
+}
+
+// Interrupted in the middle of user code: RIP and RFLAGS are the vCPU's own.
+void KvmVcpu::prepare_user() {
+  if (!edited_) return;
+  kvm_run& run = vcpu_.run();
+  kvm_regs& regs = run.s.regs.regs;
+  to_kvm(regs_, regs);
+  regs.rip = regs_.rip;
+  regs.rflags = (regs_.rflags & kUserFlags) | kForcedFlags;
+  run.kvm_dirty_regs = KVM_SYNC_X86_REGS;
+  edited_ = false;
+}
+
+// From user code to the resume stub, where a TLB flush can be had.
+Result<void> KvmVcpu::leave_user() {
+  auto done = change_sregs([](kvm_sregs& s) {
+    s.cs.selector = FL_KERNEL_CS;
+    s.ss.selector = FL_KERNEL_SS;
+    s.cs.dpl = s.ss.dpl = 0;
+  });
+  if (done) position_ = Position::kAtResume;
+  return done;
+}
+
+int KvmVcpu::enter() {
+  static thread_local const pid_t self = [] {
+    unblock_kick_signal();
+    return static_cast<pid_t>(::syscall(SYS_gettid));
+  }();
+  thread_.store(self, std::memory_order_seq_cst);
+  times_.entered_ns = now_ns();
+  const int result = ::ioctl(vcpu_.get(), KVM_RUN, 0);
+  const int status = result == 0 ? 0 : errno;
+  times_.left_ns = now_ns();
+  thread_.store(0, std::memory_order_release);
+  return status;
+}
+
+void KvmVcpu::kick() {
+  kicked_.store(true, std::memory_order_seq_cst);
+  std::atomic_ref(vcpu_.run().immediate_exit).store(1, std::memory_order_seq_cst);
+  // A signal to the calling thread itself is pending or being handled already.
+  const pid_t thread = thread_.load(std::memory_order_seq_cst);
+  if (thread != 0 && thread != static_cast<pid_t>(::syscall(SYS_gettid))) send_kick_signal(thread);
+}
+
+bool KvmVcpu::take_kick() {
+  if (!kicked_.load(std::memory_order_relaxed)) return false;
+  std::atomic_ref(vcpu_.run().immediate_exit).store(0, std::memory_order_seq_cst);
+  return kicked_.exchange(false, std::memory_order_seq_cst);
+}
+
+// KVM_RUN was interrupted, and any OUT before it is completed by now. Nothing to report when the
+// vCPU is on its way out of user code: its event comes first.
+Result<std::optional<VcpuEvent>> KvmVcpu::after_signal() {
+  const kvm_regs& regs = vcpu_.run().s.regs.regs;
+  const Gva rip(regs.rip);
+  if (!in_stubs(rip)) {
+    position_ = Position::kInUser;
+    load_registers();
+    regs_.rip = regs.rip;
+    regs_.rflags = regs.rflags;
+  } else if (behind_the_out(rip)) {
+    // No user instruction ran: regs_ still holds. The way back starts over, its flush too.
+    position_ = Position::kAtResume;
+    if (variant_ == StubVariant::kFlush) flush_.store(true, std::memory_order_release);
+  } else {
+    std::atomic_ref(vcpu_.run().immediate_exit).store(0, std::memory_order_seq_cst);
+    return std::nullopt;
+  }
+  take_kick();
+  return VcpuEvent{InterruptedEvent{}};
+}
+
+VcpuEvent KvmVcpu::decode_exit() {
+  const kvm_run& run = vcpu_.run();
+  if (run.exit_reason != KVM_EXIT_IO || run.io.direction != KVM_EXIT_IO_OUT || !in_stubs(Gva(run.s.regs.regs.rip))) {
+    return fatal();
+  }
+  const unsigned port = run.io.port;
+  if (port == FL_PORT_SYSCALL) return decode_syscall();
+  if (port >= FL_PORT_EXCEPTION && port < FL_PORT_EXCEPTION + FL_VECTORS) {
+    return decode_exception(port - FL_PORT_EXCEPTION);
+  }
+  return fatal();
+}
+
+void KvmVcpu::load_registers() { from_kvm(vcpu_.run().s.regs.regs, regs_); }
+
+VcpuEvent KvmVcpu::decode_exception(unsigned vector) {
+  const kvm_regs& regs = vcpu_.run().s.regs.regs;
+  const StubFrame& frame = area_.frame(vector);
+  // Any other stack, or another CS, means an exception in the stubs themselves.
+  if (regs.rsp != area_.frame_address(vector).raw() || (frame.cs & 3) != 3) return fatal();
+  position_ = Position::kAtExit;
+  load_registers();
+  const Gva cr2(regs.rax);
+  regs_[UserRegs::kRax] = frame.rax;
+  regs_[UserRegs::kRsp] = frame.rsp;
+  regs_.rip = frame.rip;
+  regs_.rflags = frame.rflags;
+  if (vector != kPageFault)
+    return ExceptionEvent{static_cast<std::uint8_t>(vector), static_cast<std::uint32_t>(frame.error_code)};
+
+  mmu::ErrorCode error(static_cast<std::uint32_t>(frame.error_code));
+  // PVM: SYSCALL stays at CPL3 and faults on the supervisor-only page that LSTAR points to.
+  if (cr2 == kLstar && frame.rip == kLstar.raw() && error.fetch() && error.user()) {
+    regs_.rip = regs_[UserRegs::kRcx];
+    regs_.rflags = regs_[UserRegs::kR11];
+    return SyscallEvent{};
+  }
+  // PVM sets RSVD for user accesses to the upper half, where no entry has a reserved bit set.
+  if (in_upper_half(cr2)) error = mmu::ErrorCode(error.raw() & ~mmu::ErrorCode::kReserved);
+  return PageFaultEvent{cr2, error};
+}
+
+// SYSCALL entered the stub at CPL0: RSP is user code's. SDM vol. 2B, "SYSCALL".
+VcpuEvent KvmVcpu::decode_syscall() {
+  position_ = Position::kAtExit;
+  load_registers();
+  regs_.rip = regs_[UserRegs::kRcx];
+  regs_.rflags = regs_[UserRegs::kR11];
+  return SyscallEvent{};
+}
+
+VcpuEvent KvmVcpu::fatal() {
+  dead_ = true;
+  return FatalEvent{fmt::format("unhandled exit {}", vcpu_.run().exit_reason), ""};
+}
+
+Result<void> KvmVcpu::change_sregs(auto&& change) {
+  auto sregs = vcpu_.sregs();
+  if (!sregs) return tl::unexpected(sregs.error());
+  change(*sregs);
+  return vcpu_.set_sregs(*sregs);
+}
+
+Result<std::uint64_t> KvmVcpu::fs_base() {
+  return vcpu_.sregs().map([](const kvm_sregs& s) { return std::uint64_t{s.fs.base}; });
+}
+Result<void> KvmVcpu::set_fs_base(std::uint64_t base) {
+  return change_sregs([&](kvm_sregs& s) { s.fs.base = base; });
+}
+Result<std::uint64_t> KvmVcpu::gs_base() {
+  return vcpu_.sregs().map([](const kvm_sregs& s) { return std::uint64_t{s.gs.base}; });
+}
+Result<void> KvmVcpu::set_gs_base(std::uint64_t base) {
+  return change_sregs([&](kvm_sregs& s) { s.gs.base = base; });
+}
+
+Result<void> KvmVcpu::set_page_table(Gpa root) {
+  auto done = change_sregs([&](kvm_sregs& s) { s.cr3 = root.raw(); });
+  if (done) root_ = root;
+  return done;
+}
+
+}  // namespace faultline::vmm::kvm

@@ -1,0 +1,81 @@
+// A vCPU of a KVM machine. One KVM_RUN a fault and no other system call: registers travel in
+// the shared run area (KVM_CAP_SYNC_REGS), the exception frame is read from guest memory.
+//
+// Where the vCPU can stand between two calls of run():
+//   kAtExit   at the OUT of a stub, CPL0; KVM has not completed the OUT yet, so RIP is not to be
+//             touched. Everything of user code's goes into the IRETQ frame and the registers.
+//   kAtResume at the resume stub, CPL0: before the first run, or after a signal hit the way back.
+//   kInUser   in user code: a signal or kick() interrupted it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+
+#include "vmm/kvm/cpu_setup.hpp"
+#include "vmm/kvm/sinks.hpp"
+#include "vmm/port/vcpu.hpp"
+
+namespace faultline::vmm::kvm {
+
+class KvmVcpu final : public Vcpu {
+ public:
+  // `vcpu` stands at the resume stub (boot_vcpu). `flush`: the request of this vCPU.
+  KvmVcpu(VcpuFd vcpu, unsigned index, const CpuModel& model, const GuestRam& ram, StubVariant variant,
+          FlushRequest& flush, VcpuCapabilities capabilities, Gpa root);
+
+  Result<VcpuEvent> run() override;
+  [[nodiscard]] const UserRegs& regs() const override { return regs_; }
+  UserRegs& edit_regs() override {
+    edited_ = true;
+    return regs_;
+  }
+  [[nodiscard]] Result<std::uint64_t> fs_base() override;
+  Result<void> set_fs_base(std::uint64_t base) override;
+  [[nodiscard]] Result<std::uint64_t> gs_base() override;
+  Result<void> set_gs_base(std::uint64_t base) override;
+  [[nodiscard]] std::size_t xsave_size() const override { return model_.xsave_bytes; }
+  [[nodiscard]] std::uint64_t xsave_features() const override { return model_.xcr0; }
+  Result<void> get_xsave(std::span<std::byte> area) override;
+  Result<void> set_xsave(std::span<const std::byte> area) override;
+  Result<void> set_page_table(Gpa root) override;
+  void kick() override;
+  [[nodiscard]] const RunTimes& last_run() const override { return times_; }
+  [[nodiscard]] const VcpuCapabilities& capabilities() const override { return capabilities_; }
+  [[nodiscard]] unsigned index() const override { return index_; }
+
+ private:
+  enum class Position : std::uint8_t { kAtExit, kAtResume, kInUser };
+
+  void prepare_resume();
+  void prepare_user();
+  Result<void> leave_user();
+  int enter();
+  bool take_kick();
+  Result<std::optional<VcpuEvent>> after_signal();
+  VcpuEvent decode_exit();
+  VcpuEvent decode_exception(unsigned vector);
+  VcpuEvent decode_syscall();
+  VcpuEvent fatal();
+  void load_registers();
+  Result<void> change_sregs(auto&& change);
+
+  VcpuFd vcpu_;
+  unsigned index_;
+  CpuModel model_;
+  VcpuArea area_;
+  StubVariant variant_;
+  FlushRequest& flush_;
+  VcpuCapabilities capabilities_;
+  Gpa root_;
+
+  Position position_ = Position::kAtResume;
+  bool edited_ = true;
+  bool dead_ = false;
+  UserRegs regs_;
+  RunTimes times_;
+  std::atomic<bool> kicked_{false};
+  std::atomic<pid_t> thread_{0};  // that is inside run()
+};
+
+}  // namespace faultline::vmm::kvm

@@ -1,0 +1,47 @@
+// KvmVcpu: x87, SSE and AVX state.
+#include <algorithm>
+#include <cstring>
+
+#include "vmm/kvm/kvm_vcpu.hpp"
+
+namespace faultline::vmm::kvm {
+namespace {
+
+// SDM vol. 1, "XSAVE Area": the header follows the 512 bytes of the legacy region.
+constexpr std::size_t kMxcsr = 24, kHeader = 512, kHeaderBytes = 64;
+constexpr std::uint32_t kMxcsrMask = 0xffff;
+
+}  // namespace
+
+Result<void> KvmVcpu::get_xsave(std::span<std::byte> area) {
+  kvm_xsave state{};
+  if (auto done = FL_KVM_IOCTL(vcpu_.get(), KVM_GET_XSAVE, &state); !done) return tl::unexpected(done.error());
+  auto* bytes = reinterpret_cast<std::byte*>(state.region);
+  std::uint64_t components = 0;
+  std::memcpy(&components, bytes + kHeader, sizeof components);
+  components &= model_.xcr0 | 3;
+  std::memcpy(bytes + kHeader, &components, sizeof components);
+  std::memcpy(area.data(), bytes, std::min(area.size(), sizeof state));
+  return {};
+}
+
+// The bytes may come from user code (a signal frame): what KVM would refuse is made harmless,
+// as Linux does before it restores a frame.
+Result<void> KvmVcpu::set_xsave(std::span<const std::byte> area) {
+  kvm_xsave state{};
+  auto* bytes = reinterpret_cast<std::byte*>(state.region);
+  std::memcpy(bytes, area.data(), std::min({area.size(), model_.xsave_bytes, sizeof state}));
+  std::uint32_t mxcsr = 0;
+  std::memcpy(&mxcsr, bytes + kMxcsr, sizeof mxcsr);
+  mxcsr &= kMxcsrMask;
+  std::memcpy(bytes + kMxcsr, &mxcsr, sizeof mxcsr);
+  std::uint64_t components = 0;
+  std::memcpy(&components, bytes + kHeader, sizeof components);
+  components &= model_.xcr0 | 3;
+  std::memset(bytes + kHeader, 0, kHeaderBytes);  // the standard format: XCOMP_BV is 0
+  std::memcpy(bytes + kHeader, &components, sizeof components);
+  if (auto done = FL_KVM_IOCTL(vcpu_.get(), KVM_SET_XSAVE, &state); !done) return tl::unexpected(done.error());
+  return {};
+}
+
+}  // namespace faultline::vmm::kvm

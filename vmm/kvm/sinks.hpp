@@ -1,0 +1,51 @@
+// The two coherence sinks of KVM machines. docs/coherence.md has what was measured and why.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "mmu/ports/tlb_sink.hpp"
+#include "vmm/kvm/memory_slots.hpp"
+
+namespace faultline::vmm::kvm {
+
+// Set when the guest must flush its TLB before user code runs on; one per vCPU, which
+// fulfils and clears it on its way back.
+using FlushRequest = std::atomic<bool>;
+
+// Two-dimensional paging: the CPU walks the guest's tables itself, so that the host's edit is
+// seen after an ordinary TLB flush. Asks every vCPU for one.
+class TwoDimensionalSink final : public mmu::TlbSink {
+ public:
+  // `vcpus`: the flush requests of the machine's vCPUs; may grow, must outlive this.
+  explicit TwoDimensionalSink(const std::vector<std::unique_ptr<FlushRequest>>& vcpus) : vcpus_(vcpus) {}
+  mmu::TlbAction flush(const mmu::TlbBatch& batch) override;
+  [[nodiscard]] bool tables_reusable_after_flush() const override { return true; }
+  mmu::TlbAction drop_all() override;
+
+ private:
+  const std::vector<std::unique_ptr<FlushRequest>>& vcpus_;
+};
+
+// Shadow paging: KVM keeps its own copy of the guest's tables and is told nothing of a host's
+// write to them. Taking a page out of the host's mapping of guest RAM makes KVM's MMU notifier
+// drop every shadow entry that points to it; the page itself stays in the memfd. Large batches,
+// and everything that concerns table pages, go by deleting and re-adding a memory slot, upon
+// which KVM drops all shadow pages.
+class ShadowSink final : public mmu::TlbSink {
+ public:
+  // Above this many pages in one batch a full drop is cheaper than dropping by frame.
+  static constexpr std::uint64_t kMaxPagesByFrame = 512;
+
+  ShadowSink(MemorySlots& slots, const GuestRam& ram) : slots_(slots), ram_(ram) {}
+  mmu::TlbAction flush(const mmu::TlbBatch& batch) override;
+  [[nodiscard]] bool tables_reusable_after_flush() const override { return false; }
+  mmu::TlbAction drop_all() override;
+
+ private:
+  MemorySlots& slots_;
+  const GuestRam& ram_;
+};
+
+}  // namespace faultline::vmm::kvm
