@@ -1,0 +1,37 @@
+// One row of the differential tables: a program, run natively and in the guest.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "tests/support/process.hpp"
+
+namespace faultline::test {
+
+enum class Stderr { kCompared, kIgnored };
+
+struct Row {
+  std::string name;                               // of the test: letters, digits, underscores
+  std::vector<std::string> argv = {};             // "@name" is a guest program, "%" the scratch folder
+  std::string stdin_bytes = {};                   // given to both
+  std::map<std::string, std::string> files = {};  // in the scratch folder, where both run
+  Stderr stderr_bytes = Stderr::kCompared;
+  std::chrono::seconds timeout{60};
+};
+
+void PrintTo(const Row& row, std::ostream* out);
+
+std::string cli_path();
+std::string guest_program(const std::string& name);
+
+// Runs `faultline run OPTIONS -- ARGV` in a folder.
+ProcessResult run_in_guest(const std::vector<std::string>& options, const Row& row, const std::string& folder);
+ProcessResult run_natively(const Row& row, const std::string& folder);
+
+// Runs both and reports every difference as a test failure.
+void expect_same(const Row& row, const std::vector<std::string>& options = {});
+
+}  // namespace faultline::test

@@ -1,0 +1,60 @@
+// Guests that do not end by themselves end within their limits, with a report and a status of their own.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/differential/compare.hpp"
+#include "tests/support/scratch_folder.hpp"
+
+namespace faultline::test {
+namespace {
+
+constexpr int kStoppedByALimit = 124;
+
+class LimitsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const auto why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
+  }
+
+  ProcessResult run(const std::vector<std::string>& options, const std::string& program) {
+    return run_in_guest(options, Row{.name = program, .argv = {"@" + program}}, folder_.path());
+  }
+
+  ScratchFolder folder_;
+};
+
+TEST_F(LimitsTest, SpinningGuestIsStoppedByTheTimeLimit) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto result = run({"--time-limit", "1"}, "spin");
+  const auto took = std::chrono::steady_clock::now() - start;
+  EXPECT_EQ(result.status, kStoppedByALimit) << result.err;
+  EXPECT_THAT(result.err, testing::HasSubstr("time limit"));
+  EXPECT_GE(took, std::chrono::seconds(1));
+  EXPECT_LT(took, std::chrono::seconds(15));
+}
+
+TEST_F(LimitsTest, SystemCallsWithoutEndAreStoppedByTheExitLimit) {
+  const auto result = run({"--exit-limit", "500", "--time-limit", "30"}, "syscall_forever");
+  EXPECT_EQ(result.status, kStoppedByALimit) << result.err;
+  EXPECT_THAT(result.err, testing::HasSubstr("exit limit"));
+}
+
+TEST_F(LimitsTest, SystemCallsWithoutEndAreStoppedByTheTimeLimit) {
+  const auto result = run({"--time-limit", "1"}, "syscall_forever");
+  EXPECT_EQ(result.status, kStoppedByALimit) << result.err;
+  EXPECT_THAT(result.err, testing::HasSubstr("time limit"));
+}
+
+TEST_F(LimitsTest, FaultingForeverIsRecognisedAsAStorm) {
+  const auto result = run({}, "fault_forever");
+  EXPECT_EQ(result.status, kStoppedByALimit) << result.err;
+  EXPECT_EQ(result.out, "faulting\n");
+  EXPECT_THAT(result.err, testing::HasSubstr("fault storm"));
+}
+
+TEST_F(LimitsTest, GenerousLimitsChangeNothing) {
+  expect_same(Row{.name = "sort", .argv = {"@sort_glibc"}}, {"--time-limit", "50", "--exit-limit", "1000000"});
+}
+
+}  // namespace
+}  // namespace faultline::test
