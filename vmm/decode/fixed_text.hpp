@@ -16,6 +16,10 @@ class FixedText {
  public:
   FixedText() = default;
   explicit FixedText(std::string_view text) { assign(text); }
+  FixedText& operator=(std::string_view text) {
+    assign(text);
+    return *this;
+  }
 
   void assign(std::string_view text) {
     length_ = static_cast<std::uint16_t>(std::min(text.size(), N));
