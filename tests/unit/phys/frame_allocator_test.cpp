@@ -1,0 +1,115 @@
+#include "mmu/phys/frame_allocator.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <set>
+
+#include "tests/unit/support/guest_memory.hpp"
+
+namespace faultline::mmu {
+namespace {
+
+using test::HostMapping;
+
+struct FrameAllocatorTest : testing::Test {
+  HostMapping host{16ULL << 20};
+  PhysMemory memory{host.bytes()};
+};
+
+TEST_F(FrameAllocatorTest, HandsOutNeighboursInOrder) {
+  FrameAllocator frames(memory, Gfn(16));
+  Gfn previous = frames.allocate(FrameKind::kAnon, Zeroing::kNeeded).value();
+  EXPECT_EQ(previous, Gfn(16));
+  for (int i = 0; i < 500; ++i) {
+    const Gfn next = frames.allocate(FrameKind::kAnon, Zeroing::kNeeded).value();
+    EXPECT_EQ(next, previous + 1);
+    previous = next;
+  }
+  EXPECT_EQ(frames.check_invariants(), std::nullopt);
+}
+
+TEST_F(FrameAllocatorTest, GivesEveryFrameOnceAndTakesAllBack) {
+  FrameAllocator frames(memory, Gfn(3));
+  std::set<std::uint64_t> seen;
+  while (const auto f = frames.allocate(FrameKind::kAnon, Zeroing::kNotNeeded)) {
+    EXPECT_GE(f->raw(), 3u);
+    EXPECT_TRUE(seen.insert(f->raw()).second);
+  }
+  EXPECT_EQ(seen.size(), memory.frames() - 3);
+  EXPECT_EQ(frames.free_frames(), 0u);
+  for (const std::uint64_t f : seen) frames.put(Gfn(f));
+  EXPECT_EQ(frames.used_frames(), 0u);
+  EXPECT_EQ(frames.check_invariants(), std::nullopt);
+  // Everything merged again: the largest block can be had.
+  EXPECT_TRUE(frames.allocate(FrameKind::kAnon, Zeroing::kNotNeeded, kMaxOrder));
+}
+
+TEST_F(FrameAllocatorTest, ZeroesOnlyWhatWasUsedBefore) {
+  FrameAllocator frames(memory, Gfn(16));
+  const Gfn f = frames.allocate(FrameKind::kAnon, Zeroing::kNeeded).value();
+  memory.page(f)[100] = std::byte{7};
+  frames.put(f);
+  const Gfn dirty = frames.allocate(FrameKind::kAnon, Zeroing::kNotNeeded).value();
+  ASSERT_EQ(dirty, f);
+  EXPECT_EQ(memory.page(f)[100], std::byte{7});
+  frames.put(f);
+  const Gfn clean = frames.allocate(FrameKind::kAnon, Zeroing::kNeeded).value();
+  ASSERT_EQ(clean, f);
+  EXPECT_EQ(memory.page(f)[100], std::byte{0});
+}
+
+TEST_F(FrameAllocatorTest, AsksBeforeItTouchesMoreMemory) {
+  std::uint64_t allowed = 1024;
+  FrameAllocator frames(memory, Gfn(16), [&allowed](Gfn end) { return end.raw() <= allowed; });
+  std::uint64_t got = 0;
+  while (frames.allocate(FrameKind::kAnon, Zeroing::kNotNeeded)) ++got;
+  EXPECT_EQ(got, 1024u - 16);
+  allowed = memory.frames();
+  EXPECT_TRUE(frames.allocate(FrameKind::kAnon, Zeroing::kNotNeeded));
+}
+
+TEST_F(FrameAllocatorTest, FailsTheAllocationItWasToldTo) {
+  FrameAllocator frames(memory, Gfn(16));
+  frames.fail_nth(2);
+  EXPECT_TRUE(frames.allocate(FrameKind::kAnon, Zeroing::kNeeded));
+  EXPECT_FALSE(frames.allocate(FrameKind::kAnon, Zeroing::kNeeded));
+  EXPECT_TRUE(frames.allocate(FrameKind::kAnon, Zeroing::kNeeded));
+}
+
+TEST_F(FrameAllocatorTest, ReferencesKeepAFrame) {
+  FrameAllocator frames(memory, Gfn(16));
+  const Gfn f = frames.allocate(FrameKind::kAnon, Zeroing::kNeeded).value();
+  frames.get(f);
+  frames.put(f);
+  EXPECT_EQ(frames.used_frames(), 1u);
+  frames.put(f);
+  EXPECT_EQ(frames.used_frames(), 0u);
+  EXPECT_DEATH(frames.put(f), "internal error");
+}
+
+TEST_F(FrameAllocatorTest, RandomOrdersKeepTheBooks) {
+  FrameAllocator frames(memory, Gfn(5));
+  std::mt19937 random(42);
+  std::vector<std::pair<Gfn, unsigned>> held;
+  for (int i = 0; i < 20'000; ++i) {
+    if (held.empty() || random() % 2 == 0) {
+      const unsigned order = random() % 4;
+      if (const auto block = frames.allocate(FrameKind::kAnon, Zeroing::kNotNeeded, order)) {
+        EXPECT_EQ(block->raw() % (1u << order), 0u);
+        held.emplace_back(*block, order);
+      }
+    } else {
+      const std::size_t at = random() % held.size();
+      for (unsigned k = 0; k < (1u << held[at].second); ++k) frames.put(held[at].first + k);
+      held[at] = held.back();
+      held.pop_back();
+    }
+    if (i % 1000 == 0) {
+      ASSERT_EQ(frames.check_invariants(), std::nullopt);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace faultline::mmu
