@@ -1,0 +1,55 @@
+// Options: what is refused, and what help says. Nothing here needs KVM.
+#include "tests/cli/cli.hpp"
+
+namespace faultline::test {
+namespace {
+
+using Words = std::vector<std::string>;
+
+class UsageErrorTest : public testing::TestWithParam<Words> {};
+
+TEST_P(UsageErrorTest, OneLineAndAHintAndStatusTwo) { expect_usage_error(faultline(GetParam())); }
+
+INSTANTIATE_TEST_SUITE_P(Commands, UsageErrorTest,
+                         testing::Values(Words{}, Words{"fly"}, Words{"--nonsense"}, Words{"run"}, Words{"walk"},
+                                         Words{"run", "--"}, Words{"doctor", "extra"}, Words{"doctor", "--tree"}));
+INSTANTIATE_TEST_SUITE_P(
+    Options, UsageErrorTest,
+    testing::Values(Words{"run", "--nonsense", "--", "/bin/true"}, Words{"run", "--nonsense", "/bin/true"},
+                    Words{"run", "--memory"}, Words{"run", "--memory", "", "--", "x"},
+                    Words{"run", "--memory", "0", "--", "x"}, Words{"run", "--memory", "-1", "--", "x"},
+                    Words{"run", "--memory", "lots", "--", "x"}, Words{"run", "--memory", "12Q", "--", "x"},
+                    Words{"run", "--memory", "1M", "--", "x"}, Words{"run", "--memory", "65G", "--", "x"},
+                    Words{"run", "--memory", "99999999999999999999", "--", "x"},
+                    Words{"run", "--memory", "16777215T", "--", "x"}, Words{"run", "--memory", "8388609", "--", "x"},
+                    Words{"run", "--paging", "3", "--", "x"}, Words{"run", "--paging", "five", "--", "x"},
+                    Words{"run", "--time-limit", "soon", "--", "x"}, Words{"run", "--time-limit", "-1", "--", "x"},
+                    Words{"run", "--time-limit", "0", "--", "x"}, Words{"run", "--time-limit", "nan", "--", "x"},
+                    Words{"run", "--exit-limit", "many", "--", "x"}, Words{"run", "--exit-limit", "-5", "--", "x"},
+                    Words{"run", "--storm-limit", "1.5", "--", "x"},
+                    Words{"run", "--fault-format", "xml", "--fault-log", "-", "--", "x"}, Words{"run", "--fault-log"},
+                    Words{"run", "--no-files", "--root", "/", "--", "x"}, Words{"walk", "--address", "here", "--", "x"},
+                    Words{"walk", "--address", "0x", "--", "x"}, Words{"walk", "--fault-log", "-", "--", "x"}));
+
+class HelpTest : public testing::TestWithParam<Words> {};
+
+TEST_P(HelpTest, GoesToStandardOutputAndEndsWellAndNamesItsOptions) {
+  const auto result = faultline(GetParam());
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.err, "");
+  EXPECT_THAT(result.out, testing::HasSubstr("Usage: faultline"));
+  EXPECT_THAT(result.out, testing::HasSubstr("--help"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Commands, HelpTest,
+                         testing::Values(Words{"--help"}, Words{"-h"}, Words{"run", "--help"}, Words{"walk", "--help"},
+                                         Words{"doctor", "--help"}));
+
+TEST(VersionTest, IsOneLine) {
+  const auto result = faultline({"--version"});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.out, testing::MatchesRegex("faultline [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+}
+
+}  // namespace
+}  // namespace faultline::test

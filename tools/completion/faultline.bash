@@ -1,0 +1,64 @@
+# Completion of faultline(1) for bash.
+
+_faultline_values() {
+  case $1 in
+    --memory) echo "64M 256M 1G 4G" ;;
+    --paging) echo "4 5" ;;
+    --sink) echo "auto shadow two-dimensional" ;;
+    --fault-format) echo "text jsonl" ;;
+  esac
+}
+
+_faultline() {
+  local guest="--memory --paging --sink --time-limit --exit-limit --storm-limit --env --clear-env --root --read-only --no-files --quiet --help"
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  local command=${COMP_WORDS[1]} options i
+  COMPREPLY=()
+
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    mapfile -t COMPREPLY < <(compgen -W "run walk doctor --help --version" -- "$current")
+    return
+  fi
+  case $command in
+    run) options="$guest --fault-log --fault-format --strace --stats --stats-json" ;;
+    walk) options="$guest --address --tree --vmas" ;;
+    doctor) options="--json --help" ;;
+    *) return ;;
+  esac
+
+  # The program ends the options: what follows are its own arguments, files for want of better.
+  for ((i = 2; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      --) break ;;
+      --clear-env | --read-only | --no-files | --quiet | -q | --strace | --stats | --tree | --vmas | --json | -h | --help) ;;
+      --*=*) ;;
+      -*) i=$((i + 1)) ;;
+      *) break ;;
+    esac
+  done
+  if [ "$i" -lt "$COMP_CWORD" ]; then
+    if [ "${COMP_WORDS[i]}" = -- ] && [ "$COMP_CWORD" -eq $((i + 1)) ]; then
+      mapfile -t COMPREPLY < <(compgen -c -f -- "$current")
+    else
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+    fi
+    return
+  fi
+
+  case $previous in
+    --memory | --paging | --sink | --fault-format)
+      mapfile -t COMPREPLY < <(compgen -W "$(_faultline_values "$previous")" -- "$current") ;;
+    --root) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
+    --fault-log | --stats-json) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    --env) mapfile -t COMPREPLY < <(compgen -e -- "$current") ;;
+    --time-limit | --exit-limit | --storm-limit | --address) ;;
+    *)
+      if [[ $current == -* || $command == doctor ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+      else
+        mapfile -t COMPREPLY < <(compgen -c -f -- "$current")
+      fi ;;
+  esac
+}
+
+complete -o filenames -F _faultline faultline
