@@ -11,13 +11,16 @@ std::uint64_t reserved_bits(Pte entry, Level level, unsigned phys_bits) {
 }
 
 Walk walk(const PhysMemory& memory, Gfn root, PagingMode mode, Gva va, unsigned phys_bits) {
-  Walk w{.address = va, .mode = mode};
+  Walk w;
+  w.address = va;
+  w.mode = mode;
   if (!is_canonical(va, mode)) {
     w.end = WalkEnd::kNonCanonical;
     return w;
   }
   Gfn table = root;
-  Rights rights;
+  std::uint64_t allowed = Pte::kWrite | Pte::kUser;  // ANDed down the levels
+  std::uint64_t denied = 0;                          // NX, ORed
   for (Level level = levels(mode);; --level) {
     if (!memory.contains(table)) {
       w.end = WalkEnd::kOutsideMemory;
@@ -26,11 +29,16 @@ Walk walk(const PhysMemory& memory, Gfn root, PagingMode mode, Gva va, unsigned 
     const PteSlot slot(memory, table, table_index(va, level));
     const Pte entry = slot.load();
     if (entry.present()) {
-      rights.write &= entry.writable();
-      rights.user &= entry.user();
-      rights.execute &= !entry.no_execute();
+      allowed &= entry.raw();
+      denied |= entry.raw() & Pte::kNoExecute;
     }
-    w.steps[w.count++] = WalkStep{level, slot.address(), entry, rights};
+    WalkStep& step = w.steps[w.count++];
+    step.level = level;
+    step.slot = slot.address();
+    step.entry = entry;
+    step.rights.write = (allowed & Pte::kWrite) != 0;
+    step.rights.user = (allowed & Pte::kUser) != 0;
+    step.rights.execute = denied == 0;
     if (!entry.present()) {
       w.end = WalkEnd::kNotPresent;
       return w;
