@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <initializer_list>
 #include <memory>
 #include <variant>
 #include <vector>
@@ -55,7 +54,7 @@ class TinyGuest {
     return page(f);
   }
   // Puts code at kCode, a page at kData and a stack, and points the vCPU at it.
-  void load(std::initializer_list<unsigned> code) {
+  void load(const std::vector<unsigned>& code) {
     std::byte* at = map(kCode);
     for (unsigned byte : code) *at++ = static_cast<std::byte>(byte);
     map(kData);

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "vmm/kvm/backend.hpp"
 #include "vmm/kvm/kick_signal.hpp"
 
 namespace faultline::vmm::kvm {
@@ -36,8 +35,7 @@ Result<std::unique_ptr<KvmMachine>> KvmMachine::create(const MachineConfig& conf
 
 Result<void> KvmMachine::set_up() {
   install_kick_signal();
-  const BackendInfo info = find_backend();
-  backend_ = info.name;
+  backend_ = find_backend();
   auto cpuid = system_.supported_cpuid();
   if (!cpuid) return tl::unexpected(cpuid.error());
   model_ = make_cpu_model(std::move(*cpuid), config_.mode);
@@ -45,20 +43,20 @@ Result<void> KvmMachine::set_up() {
   if (!run_size) return tl::unexpected(run_size.error());
   run_size_ = *run_size;
   if (auto done = slots_.extend(kFirstFreeFrame); !done) return done;
+  build_monitor(ram_, config_.mode, StubVariant::kPlain);
+  auto vcpu = make_vcpu();
+  if (!vcpu) return tl::unexpected(vcpu.error());
+  first_vcpu_ = std::move(*vcpu);
 
-  if (info.paging == HostPaging::kTwoDimensional) {
-    variant_ = StubVariant::kFlush;
-    sink_ = std::make_unique<TwoDimensionalSink>(flush_requests_);
-  } else {
-    sink_ = std::make_unique<ShadowSink>(slots_, ram_);
-  }
-  build_monitor(ram_, config_.mode, variant_);
+  auto choice = choose_sink(config_.sink, backend_, {ram_, slots_, flush_requests_}, *first_vcpu_, config_.mode);
+  if (!choice) return tl::unexpected(choice.error());
+  sink_ = std::move(*choice);
   frames_ = std::make_unique<mmu::FrameAllocator>(ram_.memory(), kFirstFreeFrame,
                                                   [this](Gfn end) { return slots_.extend(end).has_value(); });
   return {};
 }
 
-Result<std::unique_ptr<Vcpu>> KvmMachine::create_vcpu() {
+Result<std::unique_ptr<KvmVcpu>> KvmMachine::make_vcpu() {
   const auto index = static_cast<unsigned>(flush_requests_.size());
   if (index >= kMaxVcpus) return fail(fmt::format("no more than {} vCPUs", kMaxVcpus));
   const VcpuArea area(ram_, index);
@@ -69,10 +67,17 @@ Result<std::unique_ptr<Vcpu>> KvmMachine::create_vcpu() {
   if (auto done = boot_vcpu(*vcpu, index, model_, area, root); !done) return tl::unexpected(done.error());
   flush_requests_.push_back(std::make_unique<FlushRequest>(false));
   VcpuCapabilities capabilities;
-  capabilities.backend = backend_;
+  capabilities.backend = backend_.name;
   capabilities.five_level_paging = config_.mode == mmu::PagingMode::kFiveLevel;
-  return std::make_unique<KvmVcpu>(std::move(*vcpu), index, model_, ram_, variant_, *flush_requests_.back(),
+  return std::make_unique<KvmVcpu>(std::move(*vcpu), index, model_, ram_, sink_.variant, *flush_requests_.back(),
                                    std::move(capabilities), root);
+}
+
+Result<std::unique_ptr<Vcpu>> KvmMachine::create_vcpu() {
+  if (first_vcpu_ != nullptr) return std::unique_ptr<Vcpu>(std::move(first_vcpu_));
+  auto vcpu = make_vcpu();
+  if (!vcpu) return tl::unexpected(vcpu.error());
+  return std::unique_ptr<Vcpu>(std::move(*vcpu));
 }
 
 }  // namespace faultline::vmm::kvm

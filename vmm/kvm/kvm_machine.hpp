@@ -5,36 +5,46 @@
 #include <vector>
 
 #include "vmm/kvm/kvm_vcpu.hpp"
+#include "vmm/kvm/sink_choice.hpp"
 #include "vmm/port/machine.hpp"
 
 namespace faultline::vmm::kvm {
 
+// Its vCPUs must be gone before it is.
 class KvmMachine final : public Machine {
  public:
   static Result<std::unique_ptr<KvmMachine>> create(const MachineConfig& config);
 
   [[nodiscard]] mmu::FrameAllocator& frames() override { return *frames_; }
-  [[nodiscard]] mmu::TlbSink& sink() override { return *sink_; }
+  [[nodiscard]] mmu::TlbSink& sink() override { return *sink_.sink; }
   [[nodiscard]] Gfn kernel_half() const override { return kKernelHalfFrame; }
   [[nodiscard]] mmu::PagingMode mode() const override { return config_.mode; }
   Result<std::unique_ptr<Vcpu>> create_vcpu() override;
-  [[nodiscard]] std::string_view backend() const override { return backend_; }
+  [[nodiscard]] std::string_view backend() const override { return backend_.name; }
+
+  // For doctor and tests.
+  [[nodiscard]] const BackendInfo& backend_info() const { return backend_; }
+  [[nodiscard]] const SinkChoice& sink_choice() const { return sink_; }
+  [[nodiscard]] const CpuModel& cpu_model() const { return model_; }
+  [[nodiscard]] const System& system() const { return system_; }
+  [[nodiscard]] const GuestRam& ram() const { return ram_; }
 
  private:
   KvmMachine(MachineConfig config, System system, VmFd vm, GuestRam ram);
   Result<void> set_up();
+  Result<std::unique_ptr<KvmVcpu>> make_vcpu();
 
   MachineConfig config_;
-  std::string backend_;
+  BackendInfo backend_;
   System system_;
   VmFd vm_;
   GuestRam ram_;
   MemorySlots slots_;
   CpuModel model_;
   std::size_t run_size_ = 0;
-  StubVariant variant_ = StubVariant::kPlain;
-  std::vector<std::unique_ptr<FlushRequest>> flush_requests_;
-  std::unique_ptr<mmu::TlbSink> sink_;
+  std::vector<std::unique_ptr<FlushRequest>> flush_requests_;  // one a vCPU
+  SinkChoice sink_;
+  std::unique_ptr<KvmVcpu> first_vcpu_;  // ran the self-test; the first to be handed out
   std::unique_ptr<mmu::FrameAllocator> frames_;
 };
 

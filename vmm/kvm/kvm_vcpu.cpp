@@ -68,6 +68,22 @@ KvmVcpu::KvmVcpu(VcpuFd vcpu, unsigned index, const CpuModel& model, const Guest
   vcpu_.run().kvm_valid_regs = KVM_SYNC_X86_REGS;
 }
 
+Result<void> KvmVcpu::restart(StubVariant variant) {
+  // Let KVM complete an OUT first: only then is RIP ours to set.
+  std::atomic_ref(vcpu_.run().immediate_exit).store(1, std::memory_order_seq_cst);
+  const int status = enter();
+  std::atomic_ref(vcpu_.run().immediate_exit).store(0, std::memory_order_seq_cst);
+  if (status != EINTR) return fail(fmt::format("KVM_RUN with immediate_exit: {}", std::strerror(status)));
+  kicked_.store(false, std::memory_order_seq_cst);
+  root_ = Gpa(kKernelHalfFrame);
+  variant_ = variant;
+  position_ = Position::kAtResume;
+  dead_ = false;
+  regs_ = UserRegs{};
+  flush_.store(false, std::memory_order_release);
+  return reset_registers(vcpu_, model_, area_, root_);
+}
+
 Result<VcpuEvent> KvmVcpu::run() {
   if (take_kick()) return VcpuEvent{InterruptedEvent{}};
   if (dead_) return VcpuEvent{FatalEvent{"the vCPU stopped for good before", ""}};

@@ -24,6 +24,9 @@ class KvmVcpu final : public Vcpu {
   KvmVcpu(VcpuFd vcpu, unsigned index, const CpuModel& model, const GuestRam& ram, StubVariant variant,
           FlushRequest& flush, VcpuCapabilities capabilities, Gpa root);
 
+  // Back to the start state, as if it had never run, with `variant` of the stubs.
+  Result<void> restart(StubVariant variant);
+
   Result<VcpuEvent> run() override;
   [[nodiscard]] const UserRegs& regs() const override { return regs_; }
   UserRegs& edit_regs() override {

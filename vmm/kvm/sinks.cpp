@@ -26,7 +26,7 @@ mmu::TlbAction ShadowSink::flush(const mmu::TlbBatch& batch) {
   std::uint64_t frames = 0;
   for (const mmu::FrameRange& range : batch.frames) frames += range.count;
   if (frames == 0) return mmu::TlbAction::kNone;
-  if (frames > kMaxPagesByFrame) return drop_all();
+  if (batch.frames.size() > kMaxRangesByFrame || frames > kMaxPagesByFrame) return drop_all();
   for (const mmu::FrameRange& range : batch.frames) {
     if (::madvise(ram_.at(Gpa(range.first)), range.count * kPageSize, MADV_DONTNEED) != 0) return drop_all();
   }
