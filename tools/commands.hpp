@@ -1,0 +1,12 @@
+// The commands. Each returns the exit status.
+#pragma once
+
+#include "tools/options.hpp"
+
+namespace faultline::tools {
+
+int run_command(const RunOptions& options);
+int walk_command(const WalkOptions& options);
+int doctor_command(const DoctorOptions& options);
+
+}  // namespace faultline::tools

@@ -1,0 +1,200 @@
+#include "tools/guest.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include "mmu/space/uaccess.hpp"
+#include "vmm/record/report.hpp"
+#include "vmm/record/symbols.hpp"
+#include "vmm/run/exit_status.hpp"
+
+extern char** environ;
+
+namespace faultline::tools {
+
+namespace {
+
+std::vector<std::string> guest_environment(const GuestOptions& options) {
+  std::vector<std::string> env;
+  if (!options.clear_environment)
+    for (char** e = environ; *e != nullptr; ++e) env.emplace_back(*e);
+  for (const std::string& setting : options.environment) {
+    std::string entry = setting;
+    if (entry.find('=') == std::string::npos) {
+      const char* value = std::getenv(entry.c_str());
+      if (value == nullptr) continue;
+      entry += std::string("=") + value;
+    }
+    const std::string prefix = entry.substr(0, entry.find('=') + 1);
+    std::erase_if(env, [&prefix](const std::string& e) { return e.starts_with(prefix); });
+    env.push_back(std::move(entry));
+  }
+  return env;
+}
+
+// The invoking user's limits, as execve hands them on.
+mmu::Limits inherited_limits() {
+  mmu::Limits limits;
+  const auto take = [](int resource, std::uint64_t& to) {
+    rlimit value{};
+    if (::getrlimit(resource, &value) == 0) to = value.rlim_cur;
+  };
+  take(RLIMIT_AS, limits.address_space);
+  take(RLIMIT_DATA, limits.data);
+  take(RLIMIT_STACK, limits.stack);
+  take(RLIMIT_MEMLOCK, limits.memlock);
+  limits.may_lock_without_limit = ::geteuid() == 0;
+  return limits;
+}
+
+// The runner that host signals go to. Set while run_session() runs.
+std::atomic<vmm::Runner*> signal_target{nullptr};
+
+void forward_signal(int signo) {
+  if (vmm::Runner* runner = signal_target.load(std::memory_order_acquire)) runner->request_signal(signo);
+}
+
+class SignalForwarding {
+ public:
+  explicit SignalForwarding(vmm::Runner& runner) {
+    signal_target.store(&runner, std::memory_order_release);
+    struct sigaction action {};
+    action.sa_handler = forward_signal;
+    for (std::size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &action, &saved_[i]);
+  }
+  ~SignalForwarding() {
+    for (std::size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &saved_[i], nullptr);
+    signal_target.store(nullptr, std::memory_order_release);
+  }
+  SignalForwarding(const SignalForwarding&) = delete;
+  SignalForwarding& operator=(const SignalForwarding&) = delete;
+
+ private:
+  static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+  struct sigaction saved_[std::size(kSignals)]{};
+};
+
+vmm::SymbolTable load_symbols(vmm::Session& session) {
+  std::ifstream file(session.task().config().program_path, std::ios::binary);
+  const std::string image((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  auto table = vmm::SymbolTable::from_elf(std::as_bytes(std::span(image)), session.task().config().load_bias);
+  return table ? std::move(*table) : vmm::SymbolTable();
+}
+
+// The kernel-style report for whatever ended the guest.
+std::string make_report(vmm::Session& session, vmm::ReportInput input) {
+  const vmm::SymbolTable symbols = load_symbols(session);
+  mmu::AddressSpace& mm = session.mm();
+  input.backend = session.machine().backend();
+  input.vcpu = session.vcpu().index();
+  input.process = static_cast<std::uint32_t>(session.task().config().pid);
+  input.program = session.config().exec.program;
+  input.fs_base = session.vcpu().fs_base().value_or(0);
+  input.gs_base = session.vcpu().gs_base().value_or(0);
+  input.mode = mm.mode();
+  input.peek = [&mm](Gva at, std::span<std::byte> to) { return mmu::peek_user(mm, to, at); };
+  input.walk = [&mm](Gva at) { return mm.tables().walk(at); };
+  input.symbols = &symbols;
+  input.vmas = vmm::describe_vmas(mm.vmas);
+  fmt::memory_buffer out;
+  vmm::append_report(out, input);
+  return fmt::to_string(out);
+}
+
+void publish(const std::string& report, const GuestOptions& options, vmm::FaultLog* log) {
+  if (!options.quiet) std::fputs(report.c_str(), stderr);
+  if (log != nullptr) log->write_report(report);
+}
+
+int conclude(vmm::Session& session, const vmm::TaskExited& end, const GuestOptions& options, vmm::FaultLog* log) {
+  if (const auto& trap = session.runner().fatal_trap()) {
+    vmm::ReportInput input;
+    std::visit([&input](const auto& event) { input.event = event; }, trap->event);
+    input.regs = trap->regs;
+    input.signal = trap->signal.signo();
+    input.si_code = trap->signal.info.si_code;
+    publish(make_report(session, std::move(input)), options, log);
+  }
+  return end.status.shell_status();
+}
+
+int conclude(vmm::Session& session, const vmm::LimitReached& end, const GuestOptions&, vmm::FaultLog*) {
+  complain(fmt::format("{}: stopped by the {}: {}", session.config().exec.program, vmm::name(end.kind), end.detail));
+  return vmm::kExitLimit;
+}
+
+int conclude(vmm::Session& session, const vmm::VcpuDied& end, const GuestOptions& options, vmm::FaultLog* log) {
+  complain(fmt::format("{}: the vCPU died: {}", session.config().exec.program, end.event.summary));
+  vmm::ReportInput input;
+  input.event = end.event;
+  input.regs = session.vcpu().regs();
+  publish(make_report(session, std::move(input)), options, log);
+  return vmm::kExitVcpuDied;
+}
+
+}  // namespace
+
+void complain(const std::string& message) { fmt::print(stderr, "faultline: {}\n", message); }
+
+vmm::Colour colour_for(int fd) {
+  const char* no_color = std::getenv("NO_COLOR");
+  const bool wanted = ::isatty(fd) == 1 && (no_color == nullptr || *no_color == '\0');
+  return wanted ? vmm::Colour::kAlways : vmm::Colour::kNever;
+}
+
+tl::expected<std::unique_ptr<vmm::Session>, int> make_session(const GuestOptions& options,
+                                                              vmm::FaultRecorder::Consumer on_fault) {
+  // A closed pipe is the guest's SIGPIPE or a log's error, never our death.
+  std::signal(SIGPIPE, SIG_IGN);
+  vmm::SessionConfig config;
+  config.machine = options.machine;
+  config.limits = options.limits;
+  config.on_fault = std::move(on_fault);
+  config.exec.program = options.command.front();
+  config.exec.argv = options.command;
+  config.exec.envp = guest_environment(options);
+  const char* path = std::getenv("PATH");
+  config.exec.search_path = path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
+  config.exec.limits = inherited_limits();
+  config.exec.files.read_only = options.read_only;
+  if (options.no_files) config.exec.files.mode = vmm::linux_abi::FilesMode::kNone;
+  if (!options.root.empty()) {
+    auto policy = vmm::linux_abi::FilesPolicy::rooted_at(options.root, options.read_only);
+    if (!policy) {
+      complain(policy.error().message);
+      return tl::unexpected(vmm::kExitUsage);
+    }
+    config.exec.files = std::move(*policy);
+  }
+  auto session = vmm::Session::create(std::move(config));
+  if (!session) {
+    complain(session.error().message);
+    return tl::unexpected(session.error().exit_status);
+  }
+  return std::move(*session);
+}
+
+int run_session(vmm::Session& session, const GuestOptions& options, vmm::FaultLog* log) {
+  const auto end = [&session] {
+    const SignalForwarding forwarding(session.runner());
+    return session.run();
+  }();
+  if (!end) {
+    complain(end.error().message);
+    return vmm::kExitHarness;
+  }
+  const int status = std::visit([&](const auto& e) { return conclude(session, e, options, log); }, *end);
+  if (!session.task().exit_status()) session.task().terminate({.code = status});
+  return status;
+}
+
+}  // namespace faultline::tools

@@ -1,0 +1,15 @@
+#include "tools/commands.hpp"
+#include "tools/options.hpp"
+
+using namespace faultline::tools;
+
+namespace {
+int execute(const RunOptions& options) { return run_command(options); }
+int execute(const WalkOptions& options) { return walk_command(options); }
+int execute(const DoctorOptions& options) { return doctor_command(options); }
+int execute(const Finished& finished) { return finished.status; }
+}  // namespace
+
+int main(int argc, char** argv) {
+  return std::visit([](const auto& command) { return execute(command); }, parse_command_line(argc, argv));
+}

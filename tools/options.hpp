@@ -1,0 +1,56 @@
+// The command line, parsed. Each command is a struct of plain values.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "vmm/record/fault_log.hpp"
+#include "vmm/run/session.hpp"
+
+namespace faultline::tools {
+
+// What `run` and `walk` share: which guest to make.
+struct GuestOptions {
+  vmm::MachineConfig machine;
+  vmm::RunLimits limits;
+  std::vector<std::string> environment;  // NAME=value, or NAME to take the host's
+  bool clear_environment = false;
+  std::string root;  // empty: the host's
+  bool read_only = false;
+  bool no_files = false;
+  bool quiet = false;  // no report when the guest is killed
+  std::vector<std::string> command;
+};
+
+struct RunOptions {
+  GuestOptions guest;
+  std::string fault_log;  // empty: none
+  vmm::LogFormat fault_format = vmm::LogFormat::kText;
+  bool strace = false;
+  bool statistics = false;
+  std::string statistics_json;  // empty: none
+};
+
+struct WalkOptions {
+  GuestOptions guest;
+  std::vector<std::uint64_t> addresses;
+  bool tree = false, vmas = false;
+};
+
+struct DoctorOptions {
+  bool json = false;
+};
+
+// The command line ended by itself (--help, --version, a usage error): leave with the status.
+struct Finished {
+  int status = 0;
+};
+
+using Command = std::variant<RunOptions, WalkOptions, DoctorOptions, Finished>;
+
+// Prints help, version or the one line of a usage error itself.
+Command parse_command_line(int argc, char** argv);
+
+}  // namespace faultline::tools

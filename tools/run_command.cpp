@@ -1,0 +1,89 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+
+#include "tools/commands.hpp"
+#include "tools/guest.hpp"
+#include "tools/statistics.hpp"
+#include "vmm/linux_abi/trace.hpp"
+#include "vmm/run/exit_status.hpp"
+
+namespace faultline::tools {
+
+namespace {
+
+// Null without --fault-log. A file that cannot be written is a usage error.
+tl::expected<std::unique_ptr<vmm::FaultLog>, int> open_log(const RunOptions& options) {
+  if (options.fault_log.empty()) return nullptr;
+  const bool to_stderr = options.fault_log == "-";
+  auto log =
+      vmm::FaultLog::open(options.fault_log, {.format = options.fault_format,
+                                              .colour = to_stderr ? colour_for(STDERR_FILENO) : vmm::Colour::kNever,
+                                              .on_error = [](const Error& error) { complain(error.message); }});
+  if (!log) {
+    complain(log.error().message);
+    return tl::unexpected(vmm::kExitUsage);
+  }
+  return std::move(*log);
+}
+
+// False when the file could not be written (said so).
+bool write_statistics(const RunOptions& options, vmm::Session& session, std::uint64_t wall_ns) {
+  if (options.statistics) std::fputs(statistics_text(session, wall_ns).c_str(), stderr);
+  if (options.statistics_json.empty()) return true;
+  std::ofstream file(options.statistics_json);
+  file << statistics_json(session, wall_ns).dump(2) << '\n';
+  file.close();
+  if (file) return true;
+  complain(fmt::format("{}: cannot write the statistics there", options.statistics_json));
+  return false;
+}
+
+// What the program asked for and did not get deserves a word, once.
+void mention_unserved(const RunOptions& options, vmm::Session& session) {
+  const auto& unserved = session.task().statistics().unserved;
+  if (unserved.empty() || options.guest.quiet || options.statistics) return;
+  if (!session.task().exit_status() || session.task().exit_status()->shell_status() == 0) return;
+  std::string names;
+  for (const auto& [number, count] : unserved) {
+    const std::string_view known = vmm::linux_abi::syscall_name(number);
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", known.empty() ? fmt::format("#{}", number) : known);
+  }
+  complain(fmt::format("note: system calls that are not served (ENOSYS): {}", names));
+}
+
+}  // namespace
+
+int run_command(const RunOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  auto log = open_log(options);
+  if (!log) return log.error();
+
+  vmm::FaultRecorder::Consumer on_fault;
+  if (*log) on_fault = [&log](const vmm::FaultRecord& record) { (*log)->write(record); };
+  auto session = make_session(options.guest, std::move(on_fault));
+  if (!session) return session.error();
+  if (options.strace) {
+    (*session)->task().set_syscall_hook([](const vmm::linux_abi::Task& task, const vmm::linux_abi::SyscallRecord& r) {
+      std::fputs((vmm::linux_abi::format_syscall(task, r) + "\n").c_str(), stderr);
+    });
+  }
+
+  int status = run_session(**session, options.guest, log->get());
+  mention_unserved(options, **session);
+  const auto wall = std::chrono::steady_clock::now() - start;
+  const auto wall_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(wall).count());
+  if (!write_statistics(options, **session, wall_ns) && status == 0) status = vmm::kExitHarness;
+  if (*log) {
+    if (const auto closed = (*log)->close(); !closed) {
+      complain(closed.error().message);
+      if (status == 0) status = vmm::kExitHarness;
+    }
+  }
+  return status;
+}
+
+}  // namespace faultline::tools

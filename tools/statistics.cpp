@@ -1,0 +1,86 @@
+#include "tools/statistics.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace faultline::tools {
+
+namespace {
+
+std::string call_name(std::uint64_t number) {
+  const std::string_view known = vmm::linux_abi::syscall_name(number);
+  return known.empty() ? fmt::format("syscall_{}", number) : std::string(known);
+}
+
+// Call counts, most frequent first.
+std::vector<std::pair<std::string, std::uint64_t>> by_count(const std::map<std::uint64_t, std::uint64_t>& counts) {
+  std::vector<std::pair<std::string, std::uint64_t>> rows;
+  for (const auto& [number, count] : counts) rows.emplace_back(call_name(number), count);
+  std::ranges::stable_sort(rows, [](const auto& a, const auto& b) { return a.second > b.second; });
+  return rows;
+}
+
+}  // namespace
+
+nlohmann::ordered_json statistics_json(vmm::Session& session, std::uint64_t wall_ns) {
+  const vmm::RunStatistics& run = session.runner().statistics();
+  const mmu::AddressSpace& mm = session.mm();
+  nlohmann::ordered_json j;
+  j["backend"] = session.machine().backend();
+  j["wall_ns"] = wall_ns;
+  j["guest_ns"] = run.guest_ns;
+  j["exits"] = {{"total", run.exits},
+                {"page_fault", run.page_faults},
+                {"syscall", run.syscalls},
+                {"exception", run.exceptions},
+                {"interrupted", run.interrupts}};
+  j["faults"] = {{"minor", mm.counters.minor},
+                 {"major", mm.counters.major},
+                 {"perf", mm.counters.perf_faults},
+                 {"vmstat_pgfault", mm.counters.vm_faults}};
+  auto& paths = j["fault_paths"] = nlohmann::ordered_json::object();
+  for (const auto& [step, count] : run.by_path) paths[std::string(mmu::name(step))] = count;
+  auto& results = j["fault_results"] = nlohmann::ordered_json::object();
+  for (const auto& [result, count] : run.by_result) results[std::string(mmu::name(result))] = count;
+  j["memory"] = {{"rss_pages", mm.rss.total()},
+                 {"rss_high_water_pages", mm.rss.high_water},
+                 {"table_bytes", mm.tables().table_bytes()},
+                 {"vmas", mm.vmas.size()},
+                 {"frames_used", mm.frames().used_frames()},
+                 {"frames_total", mm.frames().total_frames()}};
+  auto& calls = j["syscalls"] = nlohmann::ordered_json::object();
+  for (const auto& [name, count] : by_count(session.task().statistics().counts)) calls[name] = count;
+  auto& unserved = j["unserved_syscalls"] = nlohmann::ordered_json::object();
+  for (const auto& [name, count] : by_count(session.task().statistics().unserved)) unserved[name] = count;
+  return j;
+}
+
+std::string statistics_text(vmm::Session& session, std::uint64_t wall_ns) {
+  const vmm::RunStatistics& run = session.runner().statistics();
+  const mmu::AddressSpace& mm = session.mm();
+  std::string out;
+  const auto line = [&out](std::string_view label, const std::string& value) {
+    out += fmt::format("  {:<18} {}\n", label, value);
+  };
+  out += fmt::format("faultline statistics ({})\n", session.machine().backend());
+  line("wall time", fmt::format("{:.3f} ms, {:.3f} ms of it in the guest", static_cast<double>(wall_ns) / 1e6,
+                                static_cast<double>(run.guest_ns) / 1e6));
+  line("exits", fmt::format("{}: {} page faults, {} system calls, {} exceptions, {} interruptions", run.exits,
+                            run.page_faults, run.syscalls, run.exceptions, run.interrupts));
+  line("faults", fmt::format("{} minor, {} major (system calls' own included)", mm.counters.minor, mm.counters.major));
+  for (const auto& [step, count] : run.by_path) line("", fmt::format("{:>8} {}", count, mmu::name(step)));
+  for (const auto& [result, count] : run.by_result)
+    if (result != mmu::FaultResult::kResolved) line("", fmt::format("{:>8} {}", count, mmu::name(result)));
+  line("resident", fmt::format("{} KiB, at most {} KiB; page tables {} KiB; {} VMAs", mm.rss.total() * 4,
+                               mm.rss.high_water * 4, mm.tables().table_bytes() / 1024, mm.vmas.size()));
+  line("system calls", fmt::format("{}", session.task().statistics().total));
+  for (const auto& [name, count] : by_count(session.task().statistics().counts))
+    line("", fmt::format("{:>8} {}", count, name));
+  for (const auto& [name, count] : by_count(session.task().statistics().unserved))
+    line("not served", fmt::format("{:>8} {} (ENOSYS)", count, name));
+  return out;
+}
+
+}  // namespace faultline::tools

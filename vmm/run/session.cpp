@@ -1,0 +1,70 @@
+#include "vmm/run/session.hpp"
+
+#include "mmu/space/checker.hpp"
+#include "vmm/kvm/kvm_machine.hpp"
+#include "vmm/run/exit_status.hpp"
+
+namespace faultline::vmm {
+
+namespace {
+tl::unexpected<linux_abi::LoadError> harness_failed(std::string message) {
+  return tl::unexpected(linux_abi::LoadError{kExitHarness, std::move(message)});
+}
+}  // namespace
+
+linux_abi::LoadResult<std::unique_ptr<Session>> Session::create(SessionConfig config) {
+  std::unique_ptr<Session> session(new Session(std::move(config)));
+  if (auto started = session->start(); !started) return tl::unexpected(started.error());
+  return session;
+}
+
+linux_abi::LoadResult<void> Session::start() {
+  auto machine = create_kvm_machine(config_.machine);
+  if (!machine) return harness_failed(machine.error().message);
+  machine_ = std::move(*machine);
+
+  mmu::FrameAllocator& frames = machine_->frames();
+  const auto zero_frame = frames.allocate(mmu::FrameKind::kZero, mmu::Zeroing::kNeeded);
+  if (!zero_frame) return harness_failed("guest memory is too small for a single page: raise --memory");
+  cache_.emplace(frames);
+  env_.emplace(mmu::MmuEnv{.frames = frames,
+                           .cache = *cache_,
+                           .sink = machine_->sink(),
+                           .zero_frame = *zero_frame,
+                           .kernel_half = machine_->kernel_half(),
+                           .mode = machine_->mode()});
+
+  auto vcpu = machine_->create_vcpu();
+  if (!vcpu) return harness_failed(vcpu.error().message);
+  vcpu_ = std::move(*vcpu);
+
+  auto task = linux_abi::exec_program(config_.exec, *env_, *vcpu_);
+  if (!task) return tl::unexpected(task.error());
+  task_ = std::move(*task);
+
+  if (config_.on_fault) {
+    auto recorder = FaultRecorder::create(*vcpu_, config_.on_fault);
+    if (!recorder) return harness_failed(recorder.error().message);
+    recorder_ = std::move(*recorder);
+    recorder_->set_process(static_cast<std::uint32_t>(task_->config().pid));
+    task_->mm().observer = recorder_.get();
+  }
+  runner_.emplace(*vcpu_, *task_, config_.limits, recorder_.get());
+  return {};
+}
+
+Result<RunEnd> Session::finish_run(Result<RunEnd> end) {
+  if (recorder_) recorder_->finish();
+#ifndef NDEBUG
+  const mmu::AddressSpace* space = &task_->mm();
+  if (const auto broken = mmu::check_invariants(*env_, std::span(&space, 1)))
+    return fail("invariant broken after the run: " + *broken);
+#endif
+  return end;
+}
+
+Session::~Session() {
+  if (task_) task_->mm().observer = nullptr;
+}
+
+}  // namespace faultline::vmm

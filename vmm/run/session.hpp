@@ -1,0 +1,59 @@
+// One guest, put together: machine, memory, page cache, vCPU and the task that runs on it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "mmu/backing/file_mapping.hpp"
+#include "mmu/space/address_space.hpp"
+#include "vmm/linux_abi/exec.hpp"
+#include "vmm/port/machine.hpp"
+#include "vmm/run/fault_recorder.hpp"
+#include "vmm/run/runner.hpp"
+
+namespace faultline::vmm {
+
+struct SessionConfig {
+  MachineConfig machine;
+  linux_abi::ExecRequest exec;
+  RunLimits limits;
+  FaultRecorder::Consumer on_fault;  // empty: faults are not recorded
+};
+
+class Session {
+ public:
+  // Everything up to the first instruction of the program. An input that cannot be used and a
+  // host that lacks something both come back as one line and the exit status to use.
+  static linux_abi::LoadResult<std::unique_ptr<Session>> create(SessionConfig config);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // Runs the program to its end.
+  Result<RunEnd> run() { return finish_run(runner_->run()); }
+
+  [[nodiscard]] Runner& runner() { return *runner_; }
+  [[nodiscard]] linux_abi::Task& task() { return *task_; }
+  [[nodiscard]] mmu::AddressSpace& mm() { return task_->mm(); }
+  [[nodiscard]] Vcpu& vcpu() { return *vcpu_; }
+  [[nodiscard]] Machine& machine() { return *machine_; }
+  [[nodiscard]] const SessionConfig& config() const { return config_; }
+
+ private:
+  explicit Session(SessionConfig config) : config_(std::move(config)) {}
+  linux_abi::LoadResult<void> start();
+  Result<RunEnd> finish_run(Result<RunEnd> end);
+
+  // In the order in which they need each other; destroyed in reverse.
+  SessionConfig config_;
+  std::unique_ptr<Machine> machine_;
+  std::optional<mmu::PageCache> cache_;
+  std::optional<mmu::MmuEnv> env_;
+  std::unique_ptr<Vcpu> vcpu_;
+  std::unique_ptr<FaultRecorder> recorder_;
+  std::unique_ptr<linux_abi::Task> task_;
+  std::optional<Runner> runner_;
+};
+
+}  // namespace faultline::vmm

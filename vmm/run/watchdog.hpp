@@ -1,0 +1,36 @@
+// A thread that kicks the vCPU out of the guest when its time is up, and goes on kicking until
+// the run loop noticed: a host call that was about to block must not swallow the only kick.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "vmm/port/vcpu.hpp"
+
+namespace faultline::vmm {
+
+class Watchdog {
+ public:
+  // `limit` 0: no thread, never expires. `vcpu` outlives the watchdog.
+  Watchdog(Vcpu& vcpu, std::chrono::nanoseconds limit);
+  ~Watchdog();
+  Watchdog(const Watchdog&) = delete;
+  Watchdog& operator=(const Watchdog&) = delete;
+
+  [[nodiscard]] bool expired() const { return expired_.load(std::memory_order_acquire); }
+
+ private:
+  void watch(std::chrono::steady_clock::time_point deadline);
+
+  Vcpu& vcpu_;
+  std::atomic<bool> expired_{false};
+  std::mutex mutex_;
+  std::condition_variable stop_;
+  bool stopping_ = false;  // guarded by mutex_
+  std::thread thread_;
+};
+
+}  // namespace faultline::vmm
