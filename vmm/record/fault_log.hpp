@@ -12,6 +12,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "mmu/base/result.hpp"
 #include "vmm/record/format.hpp"
@@ -53,7 +54,6 @@ class FaultLog {
  private:
   FaultLog(int fd, bool owned, std::string name, Options options);
   bool flush_locked();
-  void append_locked(std::size_t before);
   void give_up(int error_number);
 
   mutable std::mutex mutex_;
@@ -61,8 +61,8 @@ class FaultLog {
   const bool owned_;
   const std::string name_;
   const Options options_;
-  fmt::memory_buffer buffer_;   // guarded by mutex_, as all below
-  std::uint64_t buffered_ = 0;  // records in buffer_
+  fmt::memory_buffer buffer_;      // guarded by mutex_, as all below
+  std::vector<std::size_t> ends_;  // where each record in buffer_ ends
   std::uint64_t written_ = 0, lost_ = 0;
   std::uint64_t good_bytes_ = 0;  // file size up to the last whole record
   std::string failure_;           // empty: none so far

@@ -31,7 +31,7 @@ struct VmaInfo {
 enum class FaultEnd : std::uint8_t {
   kMinor,   // resolved without I/O
   kMajor,   // resolved, the host did I/O
-  kSignal,  // a signal was raised: signal, si_code and si_addr tell which
+  kSignal,  // a signal was raised: signal, si_code and signal_address tell which
   kEfault,  // the kernel's own access failed: the system call returns -EFAULT
 };
 std::string_view name(FaultEnd end);
@@ -74,7 +74,7 @@ struct FaultRecord {
   FaultEnd end = FaultEnd::kMinor;
   int signal = 0;  // 0 unless kSignal
   int si_code = 0;
-  Gva si_addr;
+  Gva signal_address;  // si_addr; that name is a macro of <signal.h>
 
   FaultTimes times;
 

@@ -30,7 +30,8 @@ class SymbolTable {
     std::uint64_t offset = 0;  // of the address in the function
     std::uint64_t size = 0;    // of the function; 0 where the file does not say
   };
-  // The function that contains the address. One without a size reaches to the next symbol.
+  // The function that contains the address. One without a size reaches to
+  // the next symbol or the end of its section.
   [[nodiscard]] std::optional<Match> find(Gva address) const;
   // "main+0x12/0x40", "main+0x12" where the size is unknown, or "0x401234".
   [[nodiscard]] std::string describe(Gva address) const;
@@ -40,8 +41,13 @@ class SymbolTable {
  private:
   struct Symbol {
     std::uint64_t start = 0, size = 0;
+    std::uint64_t reach = 0;                  // size, or to the end of its section
     std::uint32_t name = 0, name_length = 0;  // in names_
   };
+  // False when the table is full.
+  bool add(std::uint64_t start, std::uint64_t size, std::uint64_t left, std::string_view name);
+  void sort();
+
   std::vector<Symbol> symbols_;  // by start, one per start
   std::string names_;
 };
