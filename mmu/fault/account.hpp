@@ -1,4 +1,4 @@
-// Counting (Linux mm_account_fault; rules of docs/linux-fault-counting.md).
+// Counting (Linux mm_account_fault; rules of docs/fault-counting.md).
 #pragma once
 
 #include "mmu/fault/context.hpp"

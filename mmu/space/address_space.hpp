@@ -40,7 +40,7 @@ struct Limits {
   bool may_lock_without_limit = false;  // CAP_IPC_LOCK
 };
 
-// The three counters of docs/linux-fidelity: what getrusage, perf and vmstat would show.
+// The three counters of docs/fault-counting.md: what getrusage, perf and vmstat would show.
 struct FaultCounters {
   std::uint64_t minor = 0, major = 0;                             // task min_flt, maj_flt
   std::uint64_t perf_faults = 0, perf_minor = 0, perf_major = 0;  // PERF_COUNT_SW_PAGE_FAULTS*
