@@ -81,9 +81,8 @@ std::vector<Row> text_tools() {
       busybox("awk_sums",
               {"awk", "{n[$1]+=$3} END {for (i=0;i<1000;i+=50) print i, n[i]; printf \"%.4f\\n\", NR/7}", "text"},
               text),
-      busybox(
-          "awk_computes",
-          {"awk", "BEGIN {for (i=1;i<=20000;i++) s+=1/i; printf \"%.6f %s\\n\", s, substr(\"faultline\",3,4)}"}),
+      busybox("awk_computes",
+              {"awk", "BEGIN {for (i=1;i<=20000;i++) s+=1/i; printf \"%.6f %s\\n\", s, substr(\"faultline\",3,4)}"}),
       busybox("sed", {"sed", "-e", "s/line \\([0-9]*\\)/<\\1>/", "-e", "3,10d", "-n", "-e", "/5> of/p", "text"}, text),
       busybox("sed_in_place", {"sed", "-i", "s/line/LINE/", "text"}, text),
       busybox("grep", {"grep", "-n", "^99. ", "text"}, text),

@@ -1,0 +1,34 @@
+// The bash completion, driven as bash drives it.
+#include "tests/cli/cli.hpp"
+
+namespace faultline::test {
+namespace {
+
+// What is offered for the last of the words.
+std::string complete(const std::string& words) {
+  const std::string script = "source \"$0\"; COMP_WORDS=(" + words +
+                             "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _faultline; echo \"${COMPREPLY[*]}\"";
+  const std::string file = std::string(FAULTLINE_SOURCE) + "/tools/completion/faultline.bash";
+  const auto result = run_process({.argv = {"/bin/bash", "-c", script, file}});
+  EXPECT_EQ(result.err, "");
+  return result.out;
+}
+
+TEST(CompletionTest, CommandsOptionsAndValues) {
+  EXPECT_EQ(complete("faultline d"), "doctor\n");
+  EXPECT_EQ(complete("faultline run --fault-"), "--fault-log --fault-format\n");
+  EXPECT_EQ(complete("faultline run --fault-format j"), "jsonl\n");
+  EXPECT_EQ(complete("faultline walk --tr"), "--tree\n");
+  EXPECT_EQ(complete("faultline run --memory 64M --no"), "--no-files\n");
+  EXPECT_EQ(complete("faultline doctor ''"), "--json --help\n");
+}
+
+TEST(CompletionTest, WhatFollowsTheProgramIsItsOwn) {
+  EXPECT_EQ(complete("faultline run prog --fault-"), "\n");
+  EXPECT_EQ(complete("faultline run -- prog --fault-"), "\n");
+  const std::string folder = std::string(FAULTLINE_SOURCE) + "/tools/completion/";
+  EXPECT_EQ(complete("faultline run --clear-env prog " + folder + "fault"), folder + "faultline.bash\n");
+}
+
+}  // namespace
+}  // namespace faultline::test
