@@ -30,6 +30,9 @@ restore_signal:
 
 .globl probe_recover
 probe_recover:
+    pushfq                      # the probe may have set AC
+    andl $~0x40000, (%rsp)
+    popfq
     mov $1, %eax
     ret
 

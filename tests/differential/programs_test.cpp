@@ -22,6 +22,7 @@ Row program(const std::string& name, const std::vector<std::string>& arguments =
 std::vector<Row> situations() {
   std::vector<Row> rows;
   for (const char* name : {"abort_self",
+                           "alignment_check",
                            "altstack_overflow",
                            "anonymous",
                            "bad_stack",
@@ -38,6 +39,7 @@ std::vector<Row> situations() {
                            "breakpoint_caught",
                            "file_private",
                            "file_shared",
+                           "float_trap",
                            "garbage",
                            "hole_copy",
                            "jump_wild",
@@ -56,6 +58,7 @@ std::vector<Row> situations() {
                            "registers",
                            "rodata_write",
                            "signals",
+                           "single_step",
                            "stack",
                            "stack_overflow",
                            "straddle",
