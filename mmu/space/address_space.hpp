@@ -37,7 +37,11 @@ struct Limits {
   std::uint64_t max_map_count = 65530;  // vm.max_map_count
   std::uint64_t mmap_min_addr = 65536;  // vm.mmap_min_addr
   std::uint64_t stack_guard_gap = 256 * kPageSize;
+  // Pages of RAM and swap that one private writable mapping may ask for at most
+  // (vm.overcommit_memory 0); ~0: no such check (1).
+  std::uint64_t commit_pages = ~0ULL;
   bool may_lock_without_limit = false;  // CAP_IPC_LOCK
+  bool may_map_low = false;             // CAP_SYS_RAWIO: MAP_FIXED below mmap_min_addr
 };
 
 // The three counters of docs/fault-counting.md: what getrusage, perf and vmstat would show.

@@ -20,9 +20,9 @@ struct MmapRequest {
   std::uint64_t length = 0;
   int prot = 0;
   int flags = 0;
-  std::uint64_t offset = 0;           // bytes; unaligned is EINVAL
+  std::uint64_t offset = 0;                // bytes; unaligned is EINVAL
   std::shared_ptr<FileMapping> file = {};  // null with MAP_ANONYMOUS
-  bool file_readable = true;          // how the descriptor was opened: EACCES otherwise
+  bool file_readable = true;               // how the descriptor was opened: EACCES otherwise
   bool file_writable = true;
   std::string name = {};  // what maps shows
 };

@@ -6,12 +6,15 @@
 
 namespace faultline::mmu {
 
+VmaSet::const_iterator VmaSet::find_position(Gva va) const {
+  const auto above = map_.upper_bound(va);
+  if (above == map_.begin()) return above;
+  const auto below = std::prev(above);
+  return below->second.end > va ? below : above;
+}
+
 const Vma* VmaSet::find(Gva va) const {
-  auto it = map_.upper_bound(va);
-  if (it != map_.begin()) {
-    const Vma& below = std::prev(it)->second;
-    if (below.end > va) return &below;
-  }
+  const auto it = find_position(va);
   return it == map_.end() ? nullptr : &it->second;
 }
 

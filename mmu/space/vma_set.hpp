@@ -23,6 +23,8 @@ class VmaSet {
   // Linux vma_lookup: the VMA that contains va, or null.
   [[nodiscard]] Vma* lookup(Gva va);
   [[nodiscard]] const Vma* lookup(Gva va) const;
+  // The same as find(), to go on from there; end() when none.
+  [[nodiscard]] const_iterator find_position(Gva va) const;
   // The VMA right below / above in address order, or null.
   [[nodiscard]] Vma* previous(const Vma& vma);
   [[nodiscard]] Vma* next(const Vma& vma);

@@ -5,27 +5,11 @@
 
 #include "mmu/pgtable/editor.hpp"
 #include "mmu/space/mapcount.hpp"
+#include "mmu/space/slots.hpp"
 
 namespace faultline::mmu {
 
 namespace {
-
-// Calls `visit(slot, va)` for every level-1 slot in [start, end) whose table exists.
-template <class Visit>
-void for_each_slot(const AddressSpace& mm, Gva start, Gva end, Visit visit) {
-  for (std::uint64_t at = start.raw(); at < end.raw();) {
-    const std::uint64_t table_end = std::min((at | (level_span(2) - 1)) + 1, end.raw());
-    const PteSlot first = mm.tables().find(Gva(at));
-    if (!first.valid()) {
-      at = table_end;
-      continue;
-    }
-    for (; at < table_end; at += kPageSize) {
-      const PteSlot slot(mm.frames().memory(), first.address().page(), table_index(Gva(at), 1));
-      visit(slot, Gva(at));
-    }
-  }
-}
 
 // Dirty of a shared file page belongs to the file from here on.
 void keep_dirty(AddressSpace& mm, Gfn frame, Pte entry) {

@@ -1,0 +1,49 @@
+#include "mmu/space/accounting.hpp"
+
+namespace faultline::mmu {
+
+namespace {
+
+// Linux is_stack_mapping, is_data_mapping (mm/internal.h): x86 stacks grow down.
+constexpr bool is_stack(VmFlags flags) { return flags.has(VmFlags::kGrowsDown); }
+constexpr bool is_exec(VmFlags flags) {
+  return flags.has(VmFlags::kExec) && !flags.any(VmFlags::kWrite) && !is_stack(flags);
+}
+constexpr bool is_data(VmFlags flags) {
+  return flags.has(VmFlags::kWrite) && !flags.any(VmFlags::kShared) && !is_stack(flags);
+}
+
+// Counters are unsigned pages; a negative count takes away.
+void add(std::uint64_t& counter, std::int64_t pages) { counter += static_cast<std::uint64_t>(pages); }
+
+}  // namespace
+
+void vm_stat_account(AddressSpace& mm, VmFlags flags, std::int64_t pages) {
+  add(mm.total_vm, pages);
+  if (is_exec(flags)) return;  // Linux counts these in exec_vm, which nobody shows
+  if (is_stack(flags)) {
+    add(mm.stack_vm, pages);
+  } else if (is_data(flags)) {
+    add(mm.data_vm, pages);
+  }
+}
+
+bool may_expand_vm(const AddressSpace& mm, VmFlags flags, std::uint64_t pages) {
+  if (mm.total_vm + pages > mm.limits.address_space >> kPageShift) return false;
+  return !is_data(flags) || mm.data_vm + pages <= mm.limits.data >> kPageShift;
+}
+
+bool can_do_mlock(const AddressSpace& mm) { return mm.limits.memlock != 0 || mm.limits.may_lock_without_limit; }
+
+bool mlock_future_ok(const AddressSpace& mm, VmFlags flags, std::uint64_t bytes) {
+  if (!flags.has(VmFlags::kLocked) || mm.limits.may_lock_without_limit) return true;
+  return mm.locked_vm + (bytes >> kPageShift) <= mm.limits.memlock >> kPageShift;
+}
+
+bool accountable_mapping(VmFlags flags) {
+  return flags.has(VmFlags::kWrite) && !flags.any(VmFlags::kShared | VmFlags::kNoReserve);
+}
+
+bool enough_memory(const AddressSpace& mm, std::uint64_t pages) { return pages <= mm.limits.commit_pages; }
+
+}  // namespace faultline::mmu

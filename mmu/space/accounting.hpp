@@ -1,0 +1,31 @@
+// Counting pages by VMA kind, and the limits that growth is checked against (Linux
+// vm_stat_account, may_expand_vm, mlock_future_ok, __vm_enough_memory).
+#pragma once
+
+#include "mmu/space/address_space.hpp"
+
+namespace faultline::mmu {
+
+// Adds `pages` (negative: removes) of a mapping with `flags` to mm's total_vm, and to data_vm
+// or stack_vm where they belong. locked_vm is the caller's business.
+void vm_stat_account(AddressSpace& mm, VmFlags flags, std::int64_t pages);
+
+// May the address space grow by `pages` of a mapping with `flags`? RLIMIT_AS, RLIMIT_DATA.
+[[nodiscard]] bool may_expand_vm(const AddressSpace& mm, VmFlags flags, std::uint64_t pages);
+
+// May this process lock memory at all (RLIMIT_MEMLOCK is not 0, or CAP_IPC_LOCK)?
+[[nodiscard]] bool can_do_mlock(const AddressSpace& mm);
+// May `bytes` more of a mapping with `flags` come into being? True unless the flags lock it.
+[[nodiscard]] bool mlock_future_ok(const AddressSpace& mm, VmFlags flags, std::uint64_t bytes);
+
+// Does such a mapping count against commit (private, writable, not MAP_NORESERVE)?
+[[nodiscard]] bool accountable_mapping(VmFlags flags);
+// Heuristic overcommit: one request may not ask for more than there is at all.
+[[nodiscard]] bool enough_memory(const AddressSpace& mm, std::uint64_t pages);
+
+// One more VMA than max_map_count may come from mmap and brk, none from a split: Linux tests
+// `>` there and `>=` here.
+[[nodiscard]] inline bool too_many_maps(const AddressSpace& mm) { return mm.vmas.size() > mm.limits.max_map_count; }
+[[nodiscard]] inline bool no_map_to_split(const AddressSpace& mm) { return mm.vmas.size() >= mm.limits.max_map_count; }
+
+}  // namespace faultline::mmu

@@ -1,0 +1,136 @@
+// Linux compares struct file, one per open; here the inode's FileMapping stands for it, so two
+// opens of one file may merge where Linux keeps two VMAs.
+#include "mmu/space/merge.hpp"
+
+#include "mmu/space/accounting.hpp"
+
+namespace faultline::mmu {
+
+namespace {
+
+// "[heap]" and "[stack]" are what Linux prints for certain addresses, not names of a VMA.
+std::string_view own_name(std::string_view name) { return name == "[heap]" || name == "[stack]" ? "" : name; }
+
+// Linux is_mergeable_vma.
+bool same_attributes(const Vma& vma, const NewRange& range) {
+  if (vma.flags != range.flags || vma.file.get() != range.file) return false;
+  return vma.file != nullptr || own_name(vma.name) == own_name(range.name);
+}
+
+// Linux is_mergeable_anon_vma, for processes that share none with a parent.
+bool anon_vma_compatible(std::uint64_t a, std::uint64_t b) { return a == b || a == 0 || b == 0; }
+
+// Linux can_vma_merge_after.
+bool joins_below(const Vma* below, const NewRange& range) {
+  return below != nullptr && below->end == range.start && same_attributes(*below, range) &&
+         anon_vma_compatible(below->anon_vma, range.anon_vma) && below->pgoff + below->pages() == range.pgoff;
+}
+
+// Linux can_vma_merge_before.
+bool joins_above(const Vma* above, const NewRange& range) {
+  return above != nullptr && above->start == range.end && same_attributes(*above, range) &&
+         anon_vma_compatible(above->anon_vma, range.anon_vma) &&
+         above->pgoff == range.pgoff + (range.end.page() - range.start.page());
+}
+
+// What the survivor of a merge takes over (Linux dup_anon_vma).
+void inherit(Vma& survivor, std::uint64_t anon_vma, std::string_view name) {
+  if (survivor.anon_vma == 0) survivor.anon_vma = anon_vma;
+  if (survivor.name.empty()) survivor.name = name;
+}
+
+struct Neighbours {
+  Vma* below = nullptr;
+  Vma* above = nullptr;
+};
+
+// Those that `range` may be one with. Both may be compatible with the range and yet not with
+// each other: then the one below wins.
+Neighbours joining(Neighbours around, const NewRange& range) {
+  if (!joins_below(around.below, range)) around.below = nullptr;
+  if (!joins_above(around.above, range)) around.above = nullptr;
+  if (around.below != nullptr && around.above != nullptr &&
+      !anon_vma_compatible(around.below->anon_vma, around.above->anon_vma))
+    around.above = nullptr;
+  return around;
+}
+
+// Makes one VMA of the range and `join`. Precondition: nothing else lies in the range.
+Vma* extend_over(VmaSet& vmas, Neighbours join, const NewRange& range) {
+  if (join.below == nullptr && join.above == nullptr) return nullptr;
+  if (join.below == nullptr) {
+    inherit(*join.above, range.anon_vma, range.name);
+    return &vmas.resize(*join.above, range.start, join.above->end);
+  }
+  Gva end = range.end;
+  inherit(*join.below, range.anon_vma, range.name);
+  if (join.above != nullptr) {
+    end = join.above->end;
+    inherit(*join.below, join.above->anon_vma, join.above->name);
+    vmas.erase(*join.above);
+  }
+  return &vmas.resize(*join.below, join.below->start, end);
+}
+
+Vma* highest_below(VmaSet& vmas, Gva at) {
+  if (at == Gva(0)) return nullptr;
+  // Merging needs the VMA that ends at `at`, nothing farther down.
+  return vmas.lookup(at - kPageSize);
+}
+
+// Linux vma_merge_existing_range: null when there is nothing to merge with.
+Vma* merge_existing_range(VmaSet& vmas, Vma& vma, const NewRange& range) {
+  const bool left_edge = range.start == vma.start;
+  const bool right_edge = range.end == vma.end;
+  const Neighbours join =
+      joining({left_edge ? vmas.previous(vma) : nullptr, right_edge ? vmas.next(vma) : nullptr}, range);
+  if (join.below == nullptr && join.above == nullptr) return nullptr;
+  if (join.below != nullptr && !right_edge) {
+    vmas.resize(vma, range.end, vma.end);
+  } else if (join.below == nullptr && !left_edge) {
+    vmas.resize(vma, vma.start, range.start);
+  } else {
+    vmas.erase(vma);
+  }
+  return extend_over(vmas, join, range);
+}
+
+}  // namespace
+
+Vma* merge_new_range(VmaSet& vmas, const NewRange& range, MergeSides sides) {
+  const Neighbours around{highest_below(vmas, range.start),
+                          sides == MergeSides::kBoth ? vmas.lookup(range.end) : nullptr};
+  return extend_over(vmas, joining(around, range), range);
+}
+
+SysResult<Vma*> split_vma(AddressSpace& mm, Vma& vma, Gva at) {
+  if (no_map_to_split(mm)) return sys_error(ENOMEM);
+  return &mm.vmas.split(vma, at);
+}
+
+SysResult<Vma*> modify_range(AddressSpace& mm, Vma& vma, Gva start, Gva end, VmFlags flags) {
+  // Copies: the VMA may go away in the merge.
+  const std::string name = vma.name;
+  const std::shared_ptr<FileMapping> file = vma.file;
+  const NewRange range{.start = start,
+                       .end = end,
+                       .flags = flags,
+                       .pgoff = vma.page_index(start),
+                       .file = file.get(),
+                       .anon_vma = vma.anon_vma,
+                       .name = name};
+  if (Vma* merged = merge_existing_range(mm.vmas, vma, range)) return merged;
+  Vma* middle = &vma;
+  if (vma.start < start) {
+    const SysResult<Vma*> upper = split_vma(mm, vma, start);
+    if (!upper) return upper;
+    middle = *upper;
+  }
+  if (middle->end > end) {
+    if (const auto upper = split_vma(mm, *middle, end); !upper) return upper;
+  }
+  middle->flags = flags;
+  return middle;
+}
+
+}  // namespace faultline::mmu

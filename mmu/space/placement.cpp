@@ -1,0 +1,148 @@
+// 2 MiB alignment follows Linux 6.18 as observed: anonymous memory without a hint whose length
+// is a multiple of 2 MiB; files of disk file systems where an aligned 2 MiB of the file lies in
+// the mapping; tmpfs, memfd and shared anonymous memory never (huge=never). It is the same with
+// PR_SET_THP_DISABLE: placement does not ask for it.
+#include "mmu/space/placement.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+
+namespace faultline::mmu {
+
+namespace {
+
+constexpr std::uint64_t kHugeSize = level_span(2);
+// Programs get 47 bits unless they ask for more by a hint above (Linux DEFAULT_MAP_WINDOW).
+constexpr std::uint64_t kDefaultWindow = task_size_max(PagingMode::kFourLevel).raw();
+// MAP_32BIT searches the second gigabyte (find_start_end).
+constexpr std::uint64_t k32BitLow = 0x4000'0000, k32BitHigh = 0x8000'0000;
+constexpr int kMapAbove4G = 0x80;  // MAP_ABOVE4G, which this <sys/mman.h> may lack
+constexpr std::uint64_t k4Gigabytes = 1ULL << 32;
+
+// Where bottom-up searches start (Linux TASK_UNMAPPED_BASE).
+constexpr std::uint64_t kUnmappedBase = page_align(kDefaultWindow / 3);
+
+// Any address; for offsets modulo 2 MiB, which Linux computes with wrap-around.
+constexpr std::uint64_t below_huge(std::uint64_t value) { return value & (kHugeSize - 1); }
+
+struct Window {
+  std::uint64_t low = 0, high = 0;
+};
+
+// Linux unmapped_area: the lowest room of `length` bytes in the window.
+std::optional<Gva> lowest_gap(const AddressSpace& mm, Window window, std::uint64_t length) {
+  std::uint64_t at = std::max(window.low, mm.limits.mmap_min_addr);
+  for (const Vma* vma = mm.vmas.find(Gva(at));; vma = mm.vmas.find(Gva(at))) {
+    if (at > window.high || window.high - at < length) return std::nullopt;
+    if (vma == nullptr) return Gva(at);
+    const std::uint64_t room_end = std::min(start_with_gap(mm, *vma).raw(), window.high);
+    if (room_end > at && room_end - at >= length) return Gva(at);
+    at = std::max(at, vma->end.raw());
+  }
+}
+
+// Linux unmapped_area_topdown: the highest.
+std::optional<Gva> highest_gap(const AddressSpace& mm, Window window, std::uint64_t length) {
+  const std::uint64_t low = std::max(window.low, mm.limits.mmap_min_addr);
+  std::uint64_t high = window.high;
+  // `above` is the first VMA beyond the gap that is looked at.
+  auto above = mm.vmas.find_position(Gva(high));
+  for (;;) {
+    if (above != mm.vmas.end()) high = std::min(high, start_with_gap(mm, above->second).raw());
+    const bool last = above == mm.vmas.begin();
+    const std::uint64_t room_start = last ? low : std::max(low, std::prev(above)->second.end.raw());
+    if (high >= room_start && high - room_start >= length) return Gva(high - length);
+    if (last || high <= low) return std::nullopt;
+    --above;
+  }
+}
+
+bool overlaps(const AddressSpace& mm, std::uint64_t address, std::uint64_t length) {
+  const Vma* vma = mm.vmas.find(Gva(address));
+  return vma != nullptr && address + length > start_with_gap(mm, *vma).raw();
+}
+
+// Linux arch_get_unmapped_area: legacy, bottom-up.
+SysResult<Gva> bottom_up(const AddressSpace& mm, const PlacementRequest& r) {
+  Window window{kUnmappedBase, r.hint > kDefaultWindow ? mm.task_size().raw() : kDefaultWindow};
+  if ((r.flags & MAP_32BIT) != 0) window = {k32BitLow, k32BitHigh};
+  if (r.length > window.high) return sys_error(ENOMEM);
+  if (r.hint != 0 && window.high - r.length >= r.hint && !overlaps(mm, r.hint, r.length)) return Gva(r.hint);
+  if ((r.flags & kMapAbove4G) != 0) window.low = std::max(window.low, k4Gigabytes);
+  if (const auto found = lowest_gap(mm, window, r.length)) return *found;
+  return sys_error(ENOMEM);
+}
+
+// Linux mmap_address_hint_valid: inside, and not across the border of the default window.
+bool hint_valid(const AddressSpace& mm, std::uint64_t hint, std::uint64_t length) {
+  if (mm.task_size().raw() - length < hint) return false;
+  return (hint > kDefaultWindow) == (hint + length > kDefaultWindow);
+}
+
+// Linux arch_get_unmapped_area_topdown.
+SysResult<Gva> top_down(const AddressSpace& mm, const PlacementRequest& r) {
+  if (r.length > mm.task_size().raw()) return sys_error(ENOMEM);
+  if ((r.flags & MAP_FIXED) != 0) return Gva(r.hint);
+  if ((r.flags & MAP_32BIT) != 0) return bottom_up(mm, r);
+  if (r.hint != 0 && hint_valid(mm, r.hint, r.length) && !overlaps(mm, r.hint, r.length)) return Gva(r.hint);
+  Window window{(r.flags & kMapAbove4G) != 0 ? k4Gigabytes : kPageSize, mm.mmap_base.raw()};
+  if (r.hint > kDefaultWindow) window.high += mm.task_size().raw() - kDefaultWindow;
+  if (const auto found = highest_gap(mm, window, r.length)) return *found;
+  return bottom_up(mm, r);
+}
+
+// Linux __thp_get_unmapped_area: looks for 2 MiB more than needed and aligns in it, so that
+// file offset and address agree modulo 2 MiB. Nothing: place it without.
+std::optional<Gva> huge_aligned(const AddressSpace& mm, const PlacementRequest& r) {
+  const std::uint64_t offset = r.pgoff.raw() << kPageShift;
+  const std::uint64_t first_huge = (offset + kHugeSize - 1) & ~(kHugeSize - 1);
+  const std::uint64_t end = offset + r.length;
+  if (end <= first_huge || end - first_huge < kHugeSize) return std::nullopt;
+  PlacementRequest padded = r;
+  padded.length = r.length + kHugeSize;
+  if (padded.length < r.length || offset + padded.length < offset) return std::nullopt;
+  const SysResult<Gva> found = top_down(mm, padded);
+  if (!found) return std::nullopt;
+  if (found->raw() == r.hint) return Gva(r.hint);
+  const std::uint64_t shift = below_huge(offset - found->raw());
+  // The top of the room, where it is aligned by itself.
+  return *found + (shift == 0 ? kHugeSize : shift);
+}
+
+SysResult<Gva> place(const AddressSpace& mm, const PlacementRequest& r) {
+  const bool wants_huge =
+      r.file != nullptr ? r.file->kind() == FileKind::kRegular : r.hint == 0 && below_huge(r.length) == 0;
+  if (wants_huge && r.alignment == Alignment::kAsLinux) {
+    if (const auto aligned = huge_aligned(mm, r)) return *aligned;
+  }
+  return top_down(mm, r);
+}
+
+}  // namespace
+
+Gva start_with_gap(const AddressSpace& mm, const Vma& vma) {
+  if (!vma.flags.has(VmFlags::kGrowsDown)) return vma.start;
+  return vma.start.raw() < mm.limits.stack_guard_gap ? Gva(0) : vma.start - mm.limits.stack_guard_gap;
+}
+
+std::uint64_t round_hint_to_min(const AddressSpace& mm, std::uint64_t hint) {
+  hint &= ~kPageMask;
+  return hint != 0 && hint < mm.limits.mmap_min_addr ? page_align(mm.limits.mmap_min_addr) : hint;
+}
+
+SysResult<Gva> get_unmapped_area(const AddressSpace& mm, const PlacementRequest& request) {
+  const std::uint64_t task_size = mm.task_size().raw();
+  if (request.length > task_size) return sys_error(ENOMEM);
+  const SysResult<Gva> address = place(mm, request);
+  if (!address) return address;
+  if (address->raw() > task_size - request.length) return sys_error(ENOMEM);
+  if (!address->page_aligned()) return sys_error(EINVAL);
+  // Linux cap_mmap_addr.
+  if (address->raw() < mm.limits.mmap_min_addr && !mm.limits.may_map_low) return sys_error(EPERM);
+  return address;
+}
+
+}  // namespace faultline::mmu
