@@ -54,7 +54,7 @@ Verdict inside(Explanation explanation, std::size_t operand, const Range& range,
   Verdict v;
   v.explanation = explanation;
   v.operand = static_cast<std::int8_t>(operand);
-  v.offset = cr2.raw() - range.start;
+  v.offset = static_cast<std::int64_t>(cr2.raw() - range.start);
   v.straddles = (range.start & kPageMask) + range.bytes > kPageSize;
   v.on_second_page = cr2.page() != Gva(range.start).page();
   v.place = v.offset == 0 ? Cr2Place::kFirstByte : cr2.page_offset() == 0 ? Cr2Place::kPageStart : Cr2Place::kInterior;
@@ -101,7 +101,10 @@ Verdict match_extents(const Instruction& instruction, Gva cr2, mmu::ErrorCode er
     const Range range{o.extent_start.raw(), o.extent_bytes};
     if (o.access == Access::kNone || !o.address_known || !range.contains(cr2)) continue;
     Verdict v = inside(Explanation::kRepeatRange, n, range, cr2, agreement(o.access, error));
-    v.offset = cr2.raw() - o.address.raw();
+    // Told from the current element, which may be at either end of the range.
+    v.offset = static_cast<std::int64_t>(cr2.raw() - o.address.raw());
+    v.on_second_page = cr2.page() != o.address.page();
+    v.place = cr2.page_offset() == 0 ? Cr2Place::kPageStart : Cr2Place::kInterior;
     consider(best, v);
   }
   return best;

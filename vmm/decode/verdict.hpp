@@ -37,7 +37,7 @@ struct Verdict {
   Explanation explanation = Explanation::kNone;
   std::int8_t operand = -1;  // index into Instruction::operands(), -1: none
   Cr2Place place = Cr2Place::kOutside;
-  std::uint64_t offset = 0;     // CR2 minus the operand's (or element's) first byte
+  std::int64_t offset = 0;      // CR2 minus the operand's (or element's) first byte; below 0 when a REP goes down
   bool straddles = false;       // the operand crosses a page boundary
   bool on_second_page = false;  // and CR2 is past the first page
   Agreement access = Agreement::kUnknown;

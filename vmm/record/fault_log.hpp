@@ -26,8 +26,8 @@ class FaultLog {
   struct Options {
     LogFormat format = LogFormat::kText;
     Colour colour = Colour::kNever;
-    std::size_t buffer_bytes = 64 << 10;  // 0: every record is written at once
-    std::function<void(const Error&)> on_error;
+    std::size_t buffer_bytes = 64 << 10;              // 0: every record is written at once
+    std::function<void(const Error&)> on_error = {};  // called with the log locked: must not use it
   };
 
   // Creates or truncates the file at `path`; "-" is standard error.

@@ -115,7 +115,7 @@ void put_verdict(Text& t, const FaultRecord& r) {
     t.put("{} byte{}", o.width, o.width == 1 ? "" : "s");
     if (o.address_known) t.put(" at {:#x}", o.address.raw());
     t.put(", CR2 {}", name(v.place));
-    if (v.offset != 0) t.put(" +{:#x}", v.offset);
+    if (v.offset != 0) t.put(" {:+}", v.offset);
     if (v.straddles) t.put(", straddles pages{}", v.on_second_page ? " (fault past the first)" : "");
     t.raw(", error code ");
     const bool bad = v.access == decode::Agreement::kDisagrees;

@@ -102,7 +102,15 @@ TEST(Verdict, AnOperandAtTheTopOfTheAddressSpaceDoesNotWrap) {
   regs.regs[UserRegs::kRax] = ~0ULL - 1;
   const Instruction i = Decoder::create()->decode(bytes_of("8b 00"), regs);
   EXPECT_EQ(text(judge(i, Gva(~0ULL), mmu::ErrorCode(kReadErr))), "operand 1 interior+1 straddles agrees");
-  EXPECT_EQ(judge(i, Gva(1), mmu::ErrorCode(kReadErr)).offset, 3U);
+  EXPECT_EQ(judge(i, Gva(1), mmu::ErrorCode(kReadErr)).offset, 3);
+}
+
+TEST(Verdict, ARepThatGoesDownHasANegativeOffset) {
+  RegisterFile regs = test_registers();
+  regs.regs.rflags |= 0x400;
+  const Instruction i = Decoder::create()->decode(bytes_of("f3 48 ab"), regs);
+  EXPECT_EQ(text(judge(i, Gva(0x5fff0), mmu::ErrorCode(kWriteErr))),
+            "repeat-range 1 interior+-16 straddles second agrees");
 }
 
 TEST(Verdict, PrefersTheOperandThatAgrees) {
