@@ -24,7 +24,7 @@ struct ElfImage {
   bool position_independent = false;  // ET_DYN: addresses are relative to where it is put
   std::uint64_t entry = 0;
   std::vector<ElfSegment> loads;  // ascending, disjoint by page unless they share one file page
-  std::uint64_t phdr_vaddr = 0;   // AT_PHDR before the load bias; 0: not in any segment
+  std::uint64_t phdr_vaddr = 0;   // AT_PHDR before the load bias; 0 when no segment holds it
   std::uint16_t phnum = 0;
   bool executable_stack = false;  // PT_GNU_STACK asks for it
 

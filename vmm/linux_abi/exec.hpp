@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,9 @@ struct ExecRequest {
   std::vector<std::string> envp;  // "NAME=value"
   std::string search_path;        // colon separated, as $PATH
   FilesPolicy files;
-  mmu::Limits limits;
-  // Guest's CPUID.1:EDX and friends; what is zero is taken from the host's auxiliary vector.
+  std::optional<mmu::Limits> limits;  // absent: those of the calling process
+  // AT_HWCAP, CPUID.1:EDX as the guest sees it; 0: the host's. AT_HWCAP2 (ring 3 MWAIT,
+  // FSGSBASE) is told only as given: the guest's CR4 decides.
   std::uint64_t hwcap = 0, hwcap2 = 0;
 };
 

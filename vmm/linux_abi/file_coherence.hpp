@@ -4,8 +4,6 @@
 #pragma once
 
 #include <memory>
-#include <span>
-#include <vector>
 
 #include "mmu/space/address_space.hpp"
 #include "vmm/linux_abi/file_table.hpp"
@@ -17,22 +15,19 @@ class FileCoherence {
   explicit FileCoherence(std::shared_ptr<mmu::AddressSpace> mm) : mm_(std::move(mm)) {}
 
   // The page-cache mapping for `file`, made if need be; `for_writing` when the guest may
-  // write through it. ENODEV for what cannot be mapped.
+  // write through it. ENODEV for what cannot be mapped, EACCES for what cannot be read.
   SysResult<std::shared_ptr<mmu::FileMapping>> mapping_of(const OpenFile& file, bool for_writing);
 
-  // Before the host file's bytes [offset, offset + length) are read by a call.
+  // Before a call reads bytes [offset, offset + length) of the host file.
   void before_read(const OpenFile& file, std::uint64_t offset, std::uint64_t length);
-  // After a call wrote `bytes` of `data` to the host file at `offset`.
-  void after_write(const OpenFile& file, std::uint64_t offset, std::span<const std::span<std::byte>> data,
-                   std::uint64_t bytes);
-  // After the host file changed in [offset, offset + length) by other means (copy_file_range,
-  // fallocate): the cached pages are read again.
+  // After a call changed bytes [offset, offset + length) of the host file (a punched hole
+  // included): cached pages are brought up to date.
   void after_change(const OpenFile& file, std::uint64_t offset, std::uint64_t length);
   // After the file's size became `size`.
   void after_resize(const OpenFile& file, std::uint64_t size);
   // True when the guest maps the inode, or did: its pages are cached.
-  [[nodiscard]] bool cached(const OpenFile& file) const;
-  // fsync, msync, exit.
+  [[nodiscard]] bool cached(const OpenFile& file) const { return find(file) != nullptr; }
+  // fsync, and the end of the task.
   SysResult<void> write_back(const OpenFile& file);
   SysResult<void> write_back_all();
 

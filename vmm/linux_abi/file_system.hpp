@@ -19,8 +19,8 @@ namespace faultline::vmm::linux_abi {
 
 class FileTable;
 
-// Arguments for a host *at() call that cannot leave the policy. `name` is a last component,
-// never followed by the calls that take it, or a /proc/self/fd path to `hold`.
+// Arguments for a host *at() call that cannot leave the policy. `name` is a last component that
+// the call does not follow, or a /proc/self/fd path to `hold`, which it does.
 struct HostPath {
   OwnedFd hold;
   int dirfd = AT_FDCWD;
@@ -42,7 +42,7 @@ class FileSystem {
 
   // Resolves `path` relative to guest descriptor `dirfd` (AT_FDCWD: the working directory).
   SysResult<HostPath> resolve(const FileTable& files, int dirfd, const std::string& path, LastLink last) const;
-  // open(2) itself, O_CREAT and all; umask is the guest's.
+  // open(2) itself, O_CREAT and all, under the guest's umask.
   SysResult<OwnedFd> open(const FileTable& files, int dirfd, const std::string& path, int flags,
                           std::uint32_t mode) const;
   // EROFS under --read-only; EACCES when there are no files.
@@ -54,6 +54,8 @@ class FileSystem {
   [[nodiscard]] SysResult<std::string> cwd() const;
   // The absolute guest path behind a host descriptor; ENOENT when it has none.
   [[nodiscard]] SysResult<std::string> guest_path(int host_fd) const;
+  // What /proc/PID/maps would print for it: the path, or what there is instead of one.
+  [[nodiscard]] std::string describe(int host_fd) const;
   // `path` made absolute, "." and ".." and double slashes folded without looking at links;
   // what the served pseudo-files are recognised by. ENOENT, EBADF.
   [[nodiscard]] SysResult<std::string> absolute(const FileTable& files, int dirfd, const std::string& path) const;
@@ -61,11 +63,12 @@ class FileSystem {
   std::uint32_t umask = 022;
 
  private:
-  explicit FileSystem(FilesPolicy policy) : policy_(std::move(policy)) {}
-  SysResult<OwnedFd> open_under_policy(const FileTable& files, int dirfd, const std::string& path, int flags,
-                                       std::uint32_t mode) const;
+  FileSystem(FilesPolicy policy, OwnedFd cwd) : policy_(std::move(policy)), cwd_(std::move(cwd)) {}
+  SysResult<OwnedFd> lookup(const FileTable& files, int dirfd, const std::string& path, int flags,
+                            std::uint32_t mode) const;
   SysResult<OwnedFd> open_read_only(const FileTable& files, int dirfd, const std::string& path, int flags) const;
-  SysResult<HostPath> resolve_parent(const FileTable& files, int dirfd, const std::string& path, LastLink last) const;
+  SysResult<HostPath> resolve_parent(const FileTable& files, int dirfd, const std::string& path) const;
+  [[nodiscard]] SysResult<int> base_of(const FileTable& files, int dirfd) const;
 
   FilesPolicy policy_;
   OwnedFd cwd_;  // O_PATH; invalid under kNone
@@ -73,5 +76,18 @@ class FileSystem {
 
 // True when the descriptor is an entry of this very process under /proc.
 bool is_own_proc_entry(int host_fd);
+
+// The guest's umask for one host call. The host has one umask a process: nothing else in the
+// harness creates files meanwhile.
+class UmaskGuard {
+ public:
+  explicit UmaskGuard(std::uint32_t mask);
+  ~UmaskGuard();
+  UmaskGuard(const UmaskGuard&) = delete;
+  UmaskGuard& operator=(const UmaskGuard&) = delete;
+
+ private:
+  std::uint32_t saved_;
+};
 
 }  // namespace faultline::vmm::linux_abi

@@ -22,8 +22,9 @@ class OpenFile {
   [[nodiscard]] bool readable() const { return !path_only_ && access_ != kWriteOnly; }
   [[nodiscard]] bool writable() const { return !path_only_ && access_ != kReadOnly; }
   [[nodiscard]] bool path_only() const { return path_only_; }  // O_PATH
-  [[nodiscard]] bool regular() const { return regular_; }
-  [[nodiscard]] bool directory() const { return directory_; }
+  [[nodiscard]] std::uint32_t type() const { return type_; }   // S_IFREG, S_IFIFO, ... ; 0: none
+  [[nodiscard]] bool regular() const;
+  [[nodiscard]] bool directory() const;
   // Inode identity at open; what the page cache is looked up by.
   [[nodiscard]] mmu::FileId id() const { return id_; }
 
@@ -31,7 +32,8 @@ class OpenFile {
   static constexpr int kReadOnly = 0, kWriteOnly = 1;
   OwnedFd fd_;
   int access_;
-  bool path_only_, regular_ = false, directory_ = false;
+  bool path_only_;
+  std::uint32_t type_ = 0;
   mmu::FileId id_;
 };
 

@@ -21,6 +21,8 @@ class HostFile final : public mmu::BackingFile {
                                        mmu::ReadWait wait) override;
   SysResult<void> write_page(Pgoff page, std::span<const std::byte, kPageSize> bytes) override;
 
+  // Bytes as the host has them now, from `offset`; how many there are (0: end, or an error).
+  std::size_t read_bytes(std::uint64_t offset, std::span<std::byte> to) const;
   // The inode was opened again, this time for writing: write-back uses that descriptor.
   SysResult<void> make_writable(int host_fd);
   [[nodiscard]] bool writable() const { return writable_; }

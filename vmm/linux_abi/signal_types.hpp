@@ -45,6 +45,10 @@ struct KernelSigaction {
 };
 static_assert(sizeof(KernelSigaction) == 32);
 
+// Of the kernel's own headers, which cannot be included beside the C library's.
+inline constexpr std::uint64_t kSaRestorer = 0x04000000;
+inline constexpr std::int32_t kSsAutoDisarm = static_cast<std::int32_t>(1U << 31);
+
 // struct sigaltstack.
 struct KernelStack {
   std::uint64_t sp = 0;

@@ -5,6 +5,9 @@
 // the constructor is given, so several can exist.
 #pragma once
 
+#include <sys/resource.h>
+
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -56,8 +59,15 @@ struct TaskConfig {
   int pid = 1000, ppid = 1;
   std::uint32_t uid = 0, euid = 0, gid = 0, egid = 0;
   std::string program_path;        // what /proc/self/exe is
+  std::uint64_t load_bias = 0;     // load address minus link address, for symbols
   std::uint64_t memory_bytes = 0;  // what sysinfo calls RAM
   bool inherit_stdio = true;       // guest 0, 1, 2 are the host process's
+};
+
+// Kept over the restarts of one system call.
+struct WaitState {
+  std::optional<std::uint64_t> deadline_ns;  // CLOCK_MONOTONIC
+  std::uint64_t progress = 0;                // bytes moved so far
 };
 
 struct SyscallStatistics {
@@ -113,20 +123,21 @@ class Task {
   [[nodiscard]] const SignalState& signals() const { return signals_; }
   // A signal is pending that deliver_signals() would act on: waits return kRestart*.
   [[nodiscard]] bool signal_pending() const { return signals_.next_pending() != 0; }
-  // Deadline of a wait that is being restarted (CLOCK_MONOTONIC ns), if there is one.
-  [[nodiscard]] std::optional<std::uint64_t> wait_deadline() const { return wait_deadline_; }
-  void set_wait_deadline(std::uint64_t ns) { wait_deadline_ = ns; }
+  // What a system call that is being restarted had got to; fresh for every other.
+  [[nodiscard]] WaitState& wait_state() { return wait_; }
 
   std::uint64_t clear_child_tid = 0, robust_list = 0;  // set_tid_address, set_robust_list
   RseqState rseq;
+  // RLIMIT_* of the process; those that the memory side knows are kept equal in mm().limits.
+  std::array<rlimit, RLIM_NLIMITS> limits{};
   std::string name;  // prctl(PR_SET_NAME), at most 15 bytes
 
  private:
-  void finish_syscall(const SyscallValue& value);
+  void init_limits();
+  void finish_syscall(const SyscallValue& value, bool served);
   void resolve_restart(const KernelSigaction* handler);
   bool handle_signal(int signo, const SignalInfo& signal, const KernelSigaction& action);
   void default_action(int signo);
-  void fix_rseq_section();
 
   TaskConfig config_;
   std::shared_ptr<mmu::AddressSpace> mm_;
@@ -141,7 +152,7 @@ class Task {
   SyscallArgs current_;
   int restart_ = 0;          // kRestart* of the call just made, until resolved
   bool restarting_ = false;  // the next system call continues one that was counted already
-  std::optional<std::uint64_t> wait_deadline_;
+  WaitState wait_;
 };
 
 }  // namespace faultline::vmm::linux_abi

@@ -1,0 +1,146 @@
+#include "vmm/linux_abi/exec.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/auxv.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "vmm/linux_abi/elf_image.hpp"
+#include "vmm/linux_abi/host_file.hpp"
+#include "vmm/linux_abi/signal_frame.hpp"
+
+namespace faultline::vmm::linux_abi {
+namespace {
+
+struct ProgramFile {
+  OwnedFd fd;
+  std::string name;  // as it was found: AT_EXECFN
+};
+
+tl::unexpected<LoadError> refused(const std::string& name, int error) {
+  if (error == ENOENT || error == ENOTDIR)
+    return tl::unexpected(LoadError{LoadError::kNotFound, fmt::format("{}: not found", name)});
+  return cannot_execute(fmt::format("{}: {}", name, std::strerror(error)));
+}
+
+// Opens one candidate and sees whether it may be executed (Linux do_open_execat).
+LoadResult<ProgramFile> open_candidate(const FileSystem& fs, const std::string& name) {
+  const FileTable none;
+  auto fd = fs.open(none, AT_FDCWD, name, O_RDONLY | O_NONBLOCK, 0);
+  if (!fd) return refused(name, fd.error().value());
+  struct stat st {};
+  if (::fstat(fd->get(), &st) != 0) return refused(name, errno);
+  if (S_ISDIR(st.st_mode)) return cannot_execute(fmt::format("{}: is a directory", name));
+  if (!S_ISREG(st.st_mode)) return cannot_execute(fmt::format("{}: is not a regular file", name));
+  if (::syscall(SYS_faccessat2, fd->get(), "", X_OK, AT_EACCESS | AT_EMPTY_PATH) != 0)
+    return cannot_execute(fmt::format("{}: permission denied (not executable)", name));
+  return ProgramFile{std::move(*fd), name};
+}
+
+// As execvp: a name with a slash is a path, others are searched for.
+LoadResult<ProgramFile> find_program(const FileSystem& fs, const std::string& name, const std::string& search_path) {
+  if (name.empty()) return refused("(empty name)", ENOENT);
+  if (name.find('/') != std::string::npos) return open_candidate(fs, name);
+  std::optional<LoadError> denied;
+  for (std::size_t at = 0; at <= search_path.size();) {
+    const std::size_t end = std::min(search_path.find(':', at), search_path.size());
+    const std::string folder = search_path.substr(at, end - at);
+    at = end + 1;
+    auto found = open_candidate(fs, (folder.empty() ? "." : folder) + "/" + name);
+    if (found) return found;
+    if (found.error().exit_status != LoadError::kNotFound && !denied) denied = found.error();
+  }
+  if (denied) return tl::unexpected(*denied);
+  return tl::unexpected(LoadError{LoadError::kNotFound, fmt::format("{}: not found in PATH", name)});
+}
+
+mmu::Limits host_limits() {
+  mmu::Limits limits;
+  const auto get = [](auto resource, std::uint64_t& to) {
+    rlimit r{};
+    if (::getrlimit(resource, &r) == 0) to = r.rlim_cur;
+  };
+  get(RLIMIT_AS, limits.address_space);
+  get(RLIMIT_DATA, limits.data);
+  get(RLIMIT_STACK, limits.stack);
+  get(RLIMIT_MEMLOCK, limits.memlock);
+  limits.may_lock_without_limit = ::geteuid() == 0;
+  return limits;
+}
+
+LoadResult<ProcessFacts> process_facts(const ExecRequest& request, const Vcpu& vcpu) {
+  ProcessFacts facts;
+  facts.hwcap = request.hwcap != 0 ? request.hwcap : ::getauxval(AT_HWCAP);
+  facts.hwcap2 = request.hwcap2;
+  facts.minsigstksz = min_signal_stack(vcpu.xsave_size());
+  facts.uid = ::getuid();
+  facts.euid = ::geteuid();
+  facts.gid = ::getgid();
+  facts.egid = ::getegid();
+  if (::getrandom(facts.random.data(), facts.random.size(), 0) != static_cast<ssize_t>(facts.random.size()))
+    return cannot_execute(fmt::format("no randomness: {}", std::strerror(errno)));
+  return facts;
+}
+
+// Linux start_thread: everything zero but the instruction and stack pointers.
+LoadResult<void> set_entry(Vcpu& vcpu, const mmu::AddressSpace& mm, std::uint64_t rip, std::uint64_t rsp) {
+  UserRegs& regs = vcpu.edit_regs();
+  regs = UserRegs{};
+  regs.rip = rip;
+  regs[UserRegs::kRsp] = rsp;
+  for (const Result<void>& step :
+       {vcpu.set_fs_base(0), vcpu.set_gs_base(0), vcpu.set_page_table(Gpa(mm.tables().root()))}) {
+    if (!step) return cannot_execute(step.error().message);
+  }
+  return {};
+}
+
+}  // namespace
+
+LoadResult<std::unique_ptr<Task>> exec_program(const ExecRequest& request, const mmu::MmuEnv& env, Vcpu& vcpu) {
+  auto fs = FileSystem::create(request.files);
+  if (!fs) return cannot_execute(fs.error().message);
+  // Without files the program itself still comes from the host.
+  auto host_fs = request.files.mode == FilesMode::kNone ? FileSystem::create({}) : FileSystem::create(request.files);
+  if (!host_fs) return cannot_execute(host_fs.error().message);
+  auto program = find_program(*host_fs, request.program, request.search_path);
+  if (!program) return tl::unexpected(program.error());
+  const auto image = parse_elf(program->fd.get(), program->name);
+  if (!image) return tl::unexpected(image.error());
+
+  std::shared_ptr<mmu::AddressSpace> mm = mmu::AddressSpace::create(env);
+  if (!mm) return cannot_execute("guest memory is too small for a page table");
+  mm->limits = request.limits.value_or(host_limits());
+  auto host_file = HostFile::create(program->fd.get(), false);
+  if (!host_file) return refused(program->name, host_file.error().value());
+  const std::string path = host_fs->describe(program->fd.get());
+  const auto loaded = map_elf(*mm, *image, env.cache.open(std::move(*host_file)), path);
+  if (!loaded) return tl::unexpected(loaded.error());
+  const auto facts = process_facts(request, vcpu);
+  if (!facts) return tl::unexpected(facts.error());
+  const auto stack = build_initial_stack(*mm, *loaded, request.argv, request.envp, program->name, *facts);
+  if (!stack) return tl::unexpected(stack.error());
+  if (auto ready = set_entry(vcpu, *mm, loaded->entry, stack->rsp); !ready) return tl::unexpected(ready.error());
+
+  TaskConfig config;
+  config.pid = ::getpid();
+  config.ppid = ::getppid();
+  config.uid = facts->uid;
+  config.euid = facts->euid;
+  config.gid = facts->gid;
+  config.egid = facts->egid;
+  config.program_path = path;
+  config.memory_bytes = env.frames.total_frames() * kPageSize;
+  auto task = std::make_unique<Task>(std::move(config), std::move(mm), vcpu, std::move(*fs));
+  const std::size_t slash = program->name.rfind('/');
+  task->name = program->name.substr(slash == std::string::npos ? 0 : slash + 1, 15);
+  return task;
+}
+
+}  // namespace faultline::vmm::linux_abi

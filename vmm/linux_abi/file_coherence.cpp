@@ -1,0 +1,90 @@
+#include "vmm/linux_abi/file_coherence.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "mmu/space/zap.hpp"
+#include "vmm/linux_abi/host_file.hpp"
+
+namespace faultline::vmm::linux_abi {
+namespace {
+
+constexpr std::uint64_t kChunk = 64 * 1024;
+constexpr Pgoff kLastPage = Pgoff(~0ULL >> kPageShift);
+
+Pgoff page_of(std::uint64_t offset) { return Pgoff(offset >> kPageShift); }
+
+// The last byte of [offset, offset + length), length > 0, without wrap-around.
+std::uint64_t last_byte(std::uint64_t offset, std::uint64_t length) {
+  return length - 1 > ~offset ? ~0ULL : offset + length - 1;
+}
+
+}  // namespace
+
+std::shared_ptr<mmu::FileMapping> FileCoherence::find(const OpenFile& file) const {
+  if (!file.regular()) return nullptr;
+  return mm_->env().cache.find(file.id());
+}
+
+SysResult<std::shared_ptr<mmu::FileMapping>> FileCoherence::mapping_of(const OpenFile& file, bool for_writing) {
+  if (!file.regular()) return sys_error(ENODEV);
+  if (!file.readable()) return sys_error(EACCES);
+  if (auto known = find(file)) {
+    auto* host = dynamic_cast<HostFile*>(&known->file());
+    if (for_writing && host != nullptr && !host->writable()) {
+      if (auto done = host->make_writable(file.host_fd()); !done) return tl::unexpected(done.error());
+    }
+    return known;
+  }
+  auto host = HostFile::create(file.host_fd(), file.writable());
+  if (!host) return tl::unexpected(host.error());
+  return mm_->env().cache.open(std::move(*host));
+}
+
+void FileCoherence::before_read(const OpenFile& file, std::uint64_t offset, std::uint64_t length) {
+  const auto mapping = find(file);
+  if (!mapping || length == 0) return;
+  const Pgoff first = page_of(offset), last = page_of(last_byte(offset, length));
+  mmu::collect_dirty(*mm_, *mapping, first, last);
+  // A page that cannot be written back stays dirty and is tried again at fsync and at the
+  // end, where the error is told; Linux's read() does not fail for it either.
+  static_cast<void>(mapping->write_back(first, last));
+}
+
+void FileCoherence::after_change(const OpenFile& file, std::uint64_t offset, std::uint64_t length) {
+  const auto mapping = find(file);
+  if (!mapping || length == 0) return;
+  const auto* host = dynamic_cast<const HostFile*>(&mapping->file());
+  if (host == nullptr) return;
+  std::vector<std::byte> chunk(std::min(length, kChunk));
+  while (length > 0) {
+    const auto part = std::span(chunk).first(std::min(length, kChunk));
+    const std::size_t n = host->read_bytes(offset, part);
+    if (n == 0) return;
+    mapping->update_cached(offset, part.first(n));
+    offset += n;
+    length -= n;
+  }
+}
+
+void FileCoherence::after_resize(const OpenFile& file, std::uint64_t size) {
+  const auto mapping = find(file);
+  if (!mapping) return;
+  const Pgoff first_gone = page_of(page_align(size));
+  mmu::unmap_file_range(*mm_, *mapping, first_gone, kLastPage, mmu::PrivateCopies::kZapToo);
+  mapping->truncate(size);
+}
+
+SysResult<void> FileCoherence::write_back(const OpenFile& file) {
+  const auto mapping = find(file);
+  if (!mapping) return {};
+  mmu::collect_dirty(*mm_, *mapping, Pgoff(0), kLastPage);
+  return mapping->write_back(Pgoff(0), kLastPage);
+}
+
+SysResult<void> FileCoherence::write_back_all() {
+  for (const auto& [id, mapping] : mm_->env().cache.mappings()) mmu::collect_dirty(*mm_, *mapping, Pgoff(0), kLastPage);
+  return mm_->env().cache.write_back_all();
+}
+
+}  // namespace faultline::vmm::linux_abi

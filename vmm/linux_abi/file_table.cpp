@@ -1,0 +1,61 @@
+#include "vmm/linux_abi/file_table.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+namespace faultline::vmm::linux_abi {
+
+OpenFile::OpenFile(OwnedFd fd, int flags)
+    : fd_(std::move(fd)), access_(flags & O_ACCMODE), path_only_((flags & O_PATH) != 0) {
+  struct stat st {};
+  if (::fstat(fd_.get(), &st) != 0) return;
+  type_ = st.st_mode & S_IFMT;
+  id_ = mmu::FileId{st.st_dev, st.st_ino};
+}
+
+bool OpenFile::regular() const { return type_ == S_IFREG; }
+bool OpenFile::directory() const { return type_ == S_IFDIR; }
+
+SysResult<int> FileTable::install(std::shared_ptr<OpenFile> file, bool close_on_exec, int from) {
+  if (from < 0 || from >= limit_) return sys_error(EINVAL);
+  int fd = from;
+  while (used(fd)) ++fd;
+  if (fd >= limit_) return sys_error(EMFILE);
+  return install_at(fd, std::move(file), close_on_exec);
+}
+
+SysResult<int> FileTable::install_at(int fd, std::shared_ptr<OpenFile> file, bool close_on_exec) {
+  if (fd < 0 || fd >= limit_) return sys_error(EBADF);
+  const auto index = static_cast<std::size_t>(fd);
+  if (index >= slots_.size()) slots_.resize(index + 1);
+  slots_[index] = Slot{std::move(file), close_on_exec};
+  return fd;
+}
+
+SysResult<std::shared_ptr<OpenFile>> FileTable::get(int fd) const {
+  if (!used(fd)) return sys_error(EBADF);
+  return slots_[static_cast<std::size_t>(fd)].file;
+}
+
+SysResult<void> FileTable::close(int fd) {
+  if (!used(fd)) return sys_error(EBADF);
+  slots_[static_cast<std::size_t>(fd)] = Slot{};
+  return {};
+}
+
+SysResult<bool> FileTable::close_on_exec(int fd) const {
+  if (!used(fd)) return sys_error(EBADF);
+  return slots_[static_cast<std::size_t>(fd)].close_on_exec;
+}
+
+SysResult<void> FileTable::set_close_on_exec(int fd, bool on) {
+  if (!used(fd)) return sys_error(EBADF);
+  slots_[static_cast<std::size_t>(fd)].close_on_exec = on;
+  return {};
+}
+
+void FileTable::close_range(unsigned first, unsigned last) {
+  for (std::size_t fd = first; fd <= last && fd < slots_.size(); ++fd) slots_[fd] = Slot{};
+}
+
+}  // namespace faultline::vmm::linux_abi

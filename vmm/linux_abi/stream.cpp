@@ -1,0 +1,237 @@
+#include "vmm/linux_abi/stream.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+
+namespace faultline::vmm::linux_abi {
+namespace {
+
+constexpr std::size_t kBounceBytes = 1U << 20;
+constexpr std::size_t kPipeChunk = 4096;  // PIPE_BUF: what a writable pipe takes without blocking
+
+// The first `bytes` of the buffers.
+std::vector<UserBuffer> clip(std::vector<UserBuffer> buffers, std::uint64_t bytes) {
+  for (UserBuffer& b : buffers) {
+    b.length = std::min(b.length, bytes);
+    bytes -= b.length;
+  }
+  return buffers;
+}
+
+std::uint64_t bytes_of(const std::vector<iovec>& pieces) {
+  std::uint64_t n = 0;
+  for (const iovec& p : pieces) n += p.iov_len;
+  return n;
+}
+
+// What a transfer that stopped after `moved` bytes returns.
+SyscallValue stopped(std::uint64_t moved, int error) {
+  if (moved > 0) return moved;
+  return sys_error(error == EINTR ? kRestartNoIntr : error);
+}
+
+// Copies to the buffers from byte `skip` on; returns the bytes copied.
+std::uint64_t scatter(mmu::AddressSpace& mm, std::span<const UserBuffer> buffers, std::uint64_t skip,
+                      std::span<const std::byte> bytes) {
+  std::uint64_t copied = 0;
+  for (const UserBuffer& b : buffers) {
+    if (skip >= b.length) {
+      skip -= b.length;
+      continue;
+    }
+    const auto part = bytes.first(std::min<std::uint64_t>(bytes.size(), b.length - skip));
+    const std::uint64_t missed = mmu::copy_to_user(mm, Gva(b.address + skip), part);
+    copied += part.size() - missed;
+    bytes = bytes.subspan(part.size());
+    skip = 0;
+    if (missed != 0 || bytes.empty()) break;
+  }
+  return copied;
+}
+
+// Looks, without faulting, whether the first byte could be stored: what is taken out of a pipe
+// cannot be put back.
+bool may_store(const mmu::AddressSpace& mm, std::span<const UserBuffer> buffers) {
+  for (const UserBuffer& b : buffers) {
+    if (b.length == 0) continue;
+    const mmu::Vma* vma = mm.vmas.find(Gva(b.address));
+    if (vma == nullptr || !vma->flags.has(mmu::VmFlags::kWrite)) return false;
+    return vma->contains(Gva(b.address)) || vma->flags.has(mmu::VmFlags::kGrowsDown);
+  }
+  return true;
+}
+
+struct RegularRange {
+  std::uint64_t at = 0, size = 0;
+};
+
+SysResult<RegularRange> range_of(const OpenFile& file, std::optional<std::uint64_t> offset) {
+  struct stat st {};
+  if (::fstat(file.host_fd(), &st) != 0) return sys_error(errno);
+  const off_t position = offset ? static_cast<off_t>(*offset) : ::lseek(file.host_fd(), 0, SEEK_CUR);
+  if (position < 0) return sys_error(offset ? EINVAL : errno);
+  return RegularRange{static_cast<std::uint64_t>(position), static_cast<std::uint64_t>(st.st_size)};
+}
+
+// A file with a size: straight into guest memory, and no page is touched that gets no bytes.
+SyscallValue read_regular(Task& task, const OpenFile& file, std::vector<UserBuffer> buffers, RegularRange range,
+                          std::optional<std::uint64_t> offset) {
+  const std::uint64_t there = range.at < range.size ? range.size - range.at : 0;
+  buffers = clip(std::move(buffers), there);
+  const std::uint64_t want = total_length(buffers);
+  task.coherence().before_read(file, range.at, want);
+  std::uint64_t moved = 0;
+  while (moved < want) {
+    const auto pieces = host_pieces(task.mm(), buffers, moved, mmu::UserAccess::kWrite);
+    if (pieces.empty()) return stopped(moved, EFAULT);
+    const int count = static_cast<int>(pieces.size());
+    const ssize_t n = offset ? ::preadv(file.host_fd(), pieces.data(), count, static_cast<off_t>(*offset + moved))
+                             : ::readv(file.host_fd(), pieces.data(), count);
+    if (n < 0) return stopped(moved, errno);
+    moved += static_cast<std::uint64_t>(n);
+    if (static_cast<std::uint64_t>(n) < bytes_of(pieces)) break;
+  }
+  return moved;
+}
+
+// Pipes, terminals, devices, /proc: how much will come is not known, so it comes here first.
+SyscallValue read_stream(Task& task, const OpenFile& file, std::span<const UserBuffer> buffers,
+                         std::optional<std::uint64_t> offset) {
+  if (!may_store(task.mm(), buffers)) return sys_error(EFAULT);
+  if (!wait_ready(file, Wait::kReadable)) return sys_error(kRestartNoIntr);
+  const std::uint64_t want = total_length(buffers);
+  std::vector<std::byte> bounce(std::min<std::uint64_t>(want, kBounceBytes));
+  const bool continues = file.type() == S_IFCHR || file.regular();
+  std::uint64_t moved = 0;
+  do {
+    const std::size_t ask = std::min<std::uint64_t>(bounce.size(), want - moved);
+    const ssize_t n = offset ? ::pread(file.host_fd(), bounce.data(), ask, static_cast<off_t>(*offset + moved))
+                             : ::read(file.host_fd(), bounce.data(), ask);
+    if (n < 0) return stopped(moved, errno);
+    const auto got = static_cast<std::uint64_t>(n);
+    const std::uint64_t copied = scatter(task.mm(), buffers, moved, std::span(bounce).first(got));
+    moved += copied;
+    if (copied < got) {
+      if (!offset) static_cast<void>(::lseek(file.host_fd(), -static_cast<off_t>(got - copied), SEEK_CUR));
+      return stopped(moved, EFAULT);
+    }
+    if (got < ask) break;
+  } while (continues && moved < want && want > kBounceBytes);
+  return moved;
+}
+
+// Blocking pipes are written in pieces that cannot block, so that a reader that never reads
+// does not hold up the watchdog. How far it got survives the restarts.
+SyscallValue write_pipe(Task& task, const OpenFile& file, std::span<const UserBuffer> buffers) {
+  const std::uint64_t want = total_length(buffers);
+  std::uint64_t& moved = task.wait_state().progress;
+  while (moved < want) {
+    if (!wait_ready(file, Wait::kWritable)) return sys_error(kRestartNoIntr);
+    auto pieces = host_pieces(task.mm(), buffers, moved, mmu::UserAccess::kRead);
+    if (pieces.empty()) return stopped(moved, EFAULT);
+    std::size_t room = kPipeChunk, count = 0;
+    for (; count < pieces.size() && room > 0; ++count) {
+      pieces[count].iov_len = std::min(pieces[count].iov_len, room);
+      room -= pieces[count].iov_len;
+    }
+    const ssize_t n = ::writev(file.host_fd(), pieces.data(), static_cast<int>(count));
+    if (n < 0 && errno == EINTR) return sys_error(kRestartNoIntr);
+    if (n < 0) return stopped(moved, errno);
+    moved += static_cast<std::uint64_t>(n);
+  }
+  return moved;
+}
+
+SyscallValue write_pieces(Task& task, const OpenFile& file, std::span<const UserBuffer> buffers,
+                          std::optional<std::uint64_t> offset) {
+  const std::uint64_t want = total_length(buffers);
+  std::uint64_t moved = 0;
+  while (moved < want) {
+    const auto pieces = host_pieces(task.mm(), buffers, moved, mmu::UserAccess::kRead);
+    if (pieces.empty()) return stopped(moved, EFAULT);
+    const int count = static_cast<int>(pieces.size());
+    const ssize_t n = offset ? ::pwritev(file.host_fd(), pieces.data(), count, static_cast<off_t>(*offset + moved))
+                             : ::writev(file.host_fd(), pieces.data(), count);
+    if (n < 0) return stopped(moved, errno);
+    moved += static_cast<std::uint64_t>(n);
+    if (static_cast<std::uint64_t>(n) < bytes_of(pieces)) break;
+  }
+  return moved;
+}
+
+bool blocking(const OpenFile& file) {
+  const int flags = ::fcntl(file.host_fd(), F_GETFL);
+  return flags >= 0 && (flags & O_NONBLOCK) == 0;
+}
+
+}  // namespace
+
+SigpipeGuard::SigpipeGuard() {
+  sigset_t pipe;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &pipe, &saved_);
+}
+
+SigpipeGuard::~SigpipeGuard() {
+  const int error = errno;
+  sigset_t pipe;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  const timespec now{};
+  while (::sigtimedwait(&pipe, nullptr, &now) == SIGPIPE) {
+  }
+  ::pthread_sigmask(SIG_SETMASK, &saved_, nullptr);
+  errno = error;
+}
+
+bool wait_ready(const OpenFile& file, Wait what) {
+  if (file.regular() || file.directory() || !blocking(file)) return true;
+  pollfd p{file.host_fd(), static_cast<short>(what == Wait::kReadable ? POLLIN : POLLOUT), 0};
+  // An error of poll itself is left for the call that follows to tell.
+  return ::poll(&p, 1, static_cast<int>(kWaitSliceNs / 1'000'000)) != 0 && (p.revents != 0 || errno != EINTR);
+}
+
+SyscallValue read_file(Task& task, const OpenFile& file, std::vector<UserBuffer> buffers,
+                       std::optional<std::uint64_t> offset) {
+  if (!file.readable()) return sys_error(EBADF);
+  if (file.directory()) return sys_error(EISDIR);
+  if (offset && static_cast<std::int64_t>(*offset) < 0) return sys_error(EINVAL);
+  if (total_length(buffers) == 0) return 0;
+  if (file.regular()) {
+    const auto range = range_of(file, offset);
+    if (!range) return propagate(range);
+    if (range->size != 0) return read_regular(task, file, std::move(buffers), *range, offset);
+  }
+  return read_stream(task, file, buffers, offset);
+}
+
+SyscallValue write_file(Task& task, const OpenFile& file, std::vector<UserBuffer> buffers,
+                        std::optional<std::uint64_t> offset) {
+  if (!file.writable()) return sys_error(EBADF);
+  if (offset && static_cast<std::int64_t>(*offset) < 0) return sys_error(EINVAL);
+  if (total_length(buffers) == 0) return 0;
+  if (!file.regular()) {
+    const SigpipeGuard guard;
+    SyscallValue result = file.type() == S_IFIFO && !offset && blocking(file)
+                              ? write_pipe(task, file, buffers)
+                              : write_pieces(task, file, buffers, offset);
+    if (!result && result.error() == Errno(EPIPE))
+      task.queue_signal(SignalInfo::from_user(SIGPIPE, SI_USER, task.config().pid, task.config().uid));
+    return result;
+  }
+  auto range = range_of(file, offset);
+  if (!range) return propagate(range);
+  const int flags = ::fcntl(file.host_fd(), F_GETFL);
+  const std::uint64_t at = flags >= 0 && (flags & O_APPEND) != 0 ? range->size : range->at;
+  SyscallValue result = write_pieces(task, file, buffers, offset);
+  if (result) task.coherence().after_change(file, at, *result);
+  return result;
+}
+
+}  // namespace faultline::vmm::linux_abi

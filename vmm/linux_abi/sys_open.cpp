@@ -1,0 +1,137 @@
+// Getting and giving back descriptors: open, close, pipe, memfd.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "vmm/linux_abi/families.hpp"
+#include "vmm/linux_abi/paths.hpp"
+#include "vmm/linux_abi/pseudo_files.hpp"
+
+namespace faultline::vmm::linux_abi {
+namespace {
+
+// A new description of what a guest descriptor stands for, or the same one where the host
+// cannot reopen it (sockets), as opening /proc/self/fd/N does.
+SyscallValue reopen(Task& task, int fd, int flags) {
+  auto file = task.files().get(fd);
+  if (!file) return sys_error(ENOENT);
+  const bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
+  if (writes && !(*file)->writable()) {
+    if (auto may = task.file_system().may_change(); !may) return propagate(may);
+  }
+  const std::string name = fmt::format("/proc/self/fd/{}", (*file)->host_fd());
+  OwnedFd again(::open(name.c_str(), (flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW)) | O_CLOEXEC | O_NOCTTY));
+  if (again) return install(task, std::move(again), flags);
+  if (errno != ENXIO) return sys_error(errno);
+  auto number = task.files().install(*file, (flags & O_CLOEXEC) != 0);
+  if (!number) return propagate(number);
+  return static_cast<std::uint64_t>(*number);
+}
+
+SyscallValue open_pseudo(Task& task, const PseudoFile& pseudo, int flags) {
+  if ((flags & O_CREAT) != 0 && (flags & O_EXCL) != 0) return sys_error(EEXIST);
+  if ((flags & O_NOFOLLOW) != 0 && pseudo.kind != PseudoKind::kMaps) return sys_error(ELOOP);
+  if (pseudo.kind == PseudoKind::kDescriptor) return reopen(task, pseudo.fd, flags);
+  if (pseudo.kind == PseudoKind::kMaps) {
+    if ((flags & O_ACCMODE) != O_RDONLY) return sys_error(EACCES);
+    auto fd = text_file(maps_text(task.mm()));
+    return fd ? install(task, std::move(*fd), flags) : propagate(fd);
+  }
+  const auto target = pseudo_link(task, pseudo);
+  if (!target) return propagate(target);
+  auto fd = task.file_system().open(task.files(), AT_FDCWD, *target, flags & ~O_CREAT, 0);
+  return fd ? install(task, std::move(*fd), flags) : propagate(fd);
+}
+
+SyscallValue open_at(Task& task, int dirfd, Gva path_at, int flags, std::uint32_t mode) {
+  const auto path = path_from_user(task, path_at);
+  if (!path) return propagate(path);
+  if (const auto absolute = task.file_system().absolute(task.files(), dirfd, *path)) {
+    if (const auto pseudo = pseudo_file(task, *absolute)) return open_pseudo(task, *pseudo, flags);
+  }
+  auto fd = task.file_system().open(task.files(), dirfd, *path, flags, mode);
+  if (!fd) return propagate(fd);
+  const int host_fd = fd->get();
+  const SyscallValue number = install(task, std::move(*fd), flags);
+  if (number && (flags & O_TRUNC) != 0 && (flags & O_PATH) == 0) {
+    if (const auto file = task.files().get(static_cast<int>(*number)); file && (*file)->host_fd() == host_fd)
+      task.coherence().after_resize(**file, 0);
+  }
+  return number;
+}
+
+SyscallValue sys_openat(Task& task, const SyscallArgs& args) {
+  return open_at(task, args.i32(0), args.gva(1), args.i32(2), args.u32(3));
+}
+SyscallValue sys_open(Task& task, const SyscallArgs& args) {
+  return open_at(task, AT_FDCWD, args.gva(0), args.i32(1), args.u32(2));
+}
+SyscallValue sys_creat(Task& task, const SyscallArgs& args) {
+  return open_at(task, AT_FDCWD, args.gva(0), O_CREAT | O_WRONLY | O_TRUNC, args.u32(1));
+}
+
+SyscallValue sys_close(Task& task, const SyscallArgs& args) { return done(task.files().close(args.i32(0))); }
+
+SyscallValue sys_close_range(Task& task, const SyscallArgs& args) {
+  constexpr std::uint32_t kUnshare = 2, kCloexec = 4;
+  const std::uint32_t first = args.u32(0), last = args.u32(1), flags = args.u32(2);
+  if ((flags & ~(kUnshare | kCloexec)) != 0 || first > last) return sys_error(EINVAL);
+  if ((flags & kCloexec) == 0) {
+    task.files().close_range(first, last);
+    return 0;
+  }
+  const auto limit = static_cast<std::uint32_t>(task.files().limit());
+  for (std::uint32_t fd = first; fd <= last && fd < limit; ++fd)
+    static_cast<void>(task.files().set_close_on_exec(static_cast<int>(fd), true));
+  return 0;
+}
+
+SyscallValue make_pipe(Task& task, Gva to, int flags) {
+  if ((flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) != 0) return sys_error(EINVAL);
+  int host[2];
+  if (::pipe2(host, flags | O_CLOEXEC) != 0) return sys_error(errno);
+  OwnedFd reader(host[0]), writer(host[1]);
+  const auto r = install(task, std::move(reader), flags | O_RDONLY);
+  if (!r) return r;
+  const auto w = install(task, std::move(writer), flags | O_WRONLY);
+  const std::int32_t numbers[2] = {static_cast<std::int32_t>(*r), w ? static_cast<std::int32_t>(*w) : -1};
+  if (w && mmu::copy_to_user(task.mm(), to, std::as_bytes(std::span(numbers))) == 0) return 0;
+  static_cast<void>(task.files().close(numbers[0]));
+  if (!w) return w;
+  static_cast<void>(task.files().close(numbers[1]));
+  return sys_error(EFAULT);
+}
+
+SyscallValue sys_pipe(Task& task, const SyscallArgs& args) { return make_pipe(task, args.gva(0), 0); }
+SyscallValue sys_pipe2(Task& task, const SyscallArgs& args) { return make_pipe(task, args.gva(0), args.i32(1)); }
+
+SyscallValue sys_memfd_create(Task& task, const SyscallArgs& args) {
+  constexpr std::uint64_t kMaxName = 249;  // MFD_NAME_MAX_LEN
+  const auto name = mmu::string_from_user(task.mm(), args.gva(0), kMaxName);
+  if (!name) return sys_error(name.error() == Errno(ENAMETOOLONG) ? EINVAL : name.error().value());
+  const std::uint32_t flags = args.u32(1);
+  OwnedFd fd(::memfd_create(name->c_str(), flags | MFD_CLOEXEC));
+  if (!fd) return sys_error(errno);
+  return install(task, std::move(fd), O_RDWR | ((flags & MFD_CLOEXEC) != 0 ? O_CLOEXEC : 0));
+}
+
+constexpr SyscallEntry kEntries[] = {
+    {SYS_open, sys_open},
+    {SYS_close, sys_close},
+    {SYS_pipe, sys_pipe},
+    {SYS_creat, sys_creat},
+    {SYS_openat, sys_openat},
+    {SYS_pipe2, sys_pipe2},
+    {SYS_memfd_create, sys_memfd_create},
+    {SYS_close_range, sys_close_range},
+};
+
+}  // namespace
+
+std::span<const SyscallEntry> open_syscalls() { return kEntries; }
+
+}  // namespace faultline::vmm::linux_abi
