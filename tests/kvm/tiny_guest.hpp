@@ -38,14 +38,20 @@ class TinyGuest {
   Gfn frame() { return machine_->frames().allocate(mmu::FrameKind::kAnon, mmu::Zeroing::kNeeded).value(); }
 
   // The level-1 entry of `va`, with the tables above it.
-  std::uint64_t& entry(Gva va) {
-    Gfn table = root_;
+  std::uint64_t& entry(Gva va) { return entry_in(root_, va); }
+  std::uint64_t& entry_in(Gfn root, Gva va) {
+    Gfn table = root;
     for (mmu::Level level = mmu::levels(machine_->mode()); level > 1; --level) {
       std::uint64_t& slot = slots(table)[mmu::table_index(va, level)];
       if (slot == 0) slot = mmu::Pte::make(frame(), mmu::Pte::kTableFlags).raw();
       table = mmu::Pte(slot).frame();
     }
     return slots(table)[mmu::table_index(va, 1)];
+  }
+  // From here on, map() and entry() mean a new, empty address space. The vCPU's stays.
+  void new_root() {
+    root_ = frame();
+    std::memcpy(page(root_), page(machine_->kernel_half()), kPageSize);
   }
   // A zeroed page at `va`; returns its bytes.
   std::byte* map(Gva va, std::uint64_t flags = kUserPage) {
@@ -95,8 +101,7 @@ class TinyGuest {
  private:
   TinyGuest(std::unique_ptr<Machine> machine, std::unique_ptr<Vcpu> vcpu)
       : machine_(std::move(machine)), vcpu_(std::move(vcpu)) {
-    root_ = frame();
-    std::memcpy(page(root_), page(machine_->kernel_half()), kPageSize);
+    new_root();
     const auto done = vcpu_->set_page_table(Gpa(root_));
     EXPECT_TRUE(done.has_value());
   }

@@ -44,15 +44,17 @@ void remove_unusable(CpuModel& model) {
 }
 
 // SDM vol. 1, "Enumeration of CPU Support for XSAVE Instructions": CPUID.0DH.
-void choose_xcr0(CpuModel& model) {
+void choose_features(CpuModel& model) {
+  model.xsave_features = kX87AndSse;
+  model.xsave_bytes = kLegacyXsaveBytes;
   const kvm_cpuid_entry2* features = find(model.cpuid, 1);
   const kvm_cpuid_entry2* state = find(model.cpuid, 0xd);
-  model.xsave_bytes = kLegacyXsaveBytes;
-  if (features == nullptr || (features->ecx & (1U << 26)) == 0 || state == nullptr) return;
-  model.cr4 |= kCr4Osxsave;
-  model.xcr0 = state->eax | std::uint64_t{state->edx} << 32;
+  if (state == nullptr) return;
+  model.lists_xsave = features != nullptr && (features->ecx & (1U << 26)) != 0;
+  if (model.lists_xsave) model.cr4 |= kCr4Osxsave;
+  model.xsave_features |= state->eax | std::uint64_t{state->edx} << 32;
   for (unsigned component = 2; component < 63; ++component) {
-    if ((model.xcr0 & (1ULL << component)) == 0) continue;
+    if ((model.xsave_features & (1ULL << component)) == 0) continue;
     const kvm_cpuid_entry2* part = find(model.cpuid, 0xd, component);
     if (part != nullptr) model.xsave_bytes = std::max<std::size_t>(model.xsave_bytes, part->ebx + part->eax);
   }
@@ -104,22 +106,28 @@ kvm_regs start_regs(const VcpuArea& area) {
   return regs;
 }
 
-// Sets the start state, dropping optional CR4 bits one after the other until KVM takes it.
+// Sets the start state, dropping optional CR4 bits, and what CPUID says of them, one after the
+// other until KVM takes it.
 Result<void> set_start_sregs(const VcpuFd& vcpu, CpuModel& model, const VcpuArea& area, Gpa root) {
   auto sregs = vcpu.sregs();
   if (!sregs) return tl::unexpected(sregs.error());
   fill_sregs(*sregs, model, area, root);
   Result<void> done = vcpu.set_sregs(*sregs);
   for (const OptionalBit& bit : kOptional) {
-    if (done) break;
+    if (done) return done;
     if ((model.cr4 & bit.cr4) == 0) continue;
     model.cr4 &= ~bit.cr4;
     if (kvm_cpuid_entry2* leaf = find(model.cpuid, 7)) leaf->ebx &= ~bit.ebx;
+    if (auto set = vcpu.set_cpuid(model.cpuid); !set) return set;
     fill_sregs(*sregs, model, area, root);
     done = vcpu.set_sregs(*sregs);
   }
-  if (!done) return fail(fmt::format("{} (CR4 {:#x}): long mode cannot be set up", done.error().message, model.cr4));
-  return {};
+  if (done) return done;
+  if ((model.cr4 & kCr4La57) != 0) {
+    return fail(
+        fmt::format("this KVM refuses 5-level paging (CR4.LA57; {}): use 4-level page tables", done.error().message));
+  }
+  return fail(fmt::format("this KVM refuses long mode with CR4 {:#x}: {}", model.cr4, done.error().message));
 }
 
 }  // namespace
@@ -136,7 +144,7 @@ CpuModel make_cpu_model(std::vector<kvm_cpuid_entry2> supported, mmu::PagingMode
     }
   }
   if (mode == mmu::PagingMode::kFiveLevel) model.cr4 |= kCr4La57;
-  choose_xcr0(model);
+  choose_features(model);
   return model;
 }
 
@@ -144,14 +152,8 @@ Result<void> boot_vcpu(const VcpuFd& vcpu, unsigned index, CpuModel& model, cons
   if (kvm_cpuid_entry2* leaf = find(model.cpuid, 1)) leaf->ebx = (leaf->ebx & 0x00ff'ffff) | index << 24;
   if (auto done = vcpu.set_cpuid(model.cpuid); !done) return done;
   if (auto done = set_start_sregs(vcpu, model, area, root); !done) return done;
-  // Again, in case a refused CR4 bit took its CPUID bit along.
-  if (auto done = vcpu.set_cpuid(model.cpuid); !done) return done;
-  if (model.xcr0 != 0) {
-    if (auto done = vcpu.set_xcr0(model.xcr0); !done) {
-      model.xcr0 = kX87AndSse;
-      model.xsave_bytes = kLegacyXsaveBytes;
-      if (auto again = vcpu.set_xcr0(model.xcr0); !again) return again;
-    }
+  if (model.lists_xsave) {
+    if (auto done = vcpu.set_xcr0(model.xsave_features); !done) return done;
   }
   // SYSRET's selectors are Linux's too, though nothing here uses it.
   constexpr std::uint64_t kStar = std::uint64_t{0x23} << 48 | std::uint64_t{FL_KERNEL_CS} << 32;

@@ -26,9 +26,13 @@ inline constexpr std::uint64_t kEfer = 1U << 0 | 1U << 8 | 1U << 10 | 1U << 11; 
 // What a guest's CPU is like, decided once a machine.
 struct CpuModel {
   std::vector<kvm_cpuid_entry2> cpuid;
-  std::uint64_t xcr0 = 0;
-  std::size_t xsave_bytes = 0;  // of the standard format under this XCR0
-  std::uint64_t cr4 = 0;        // without optional bits that KVM turned out to refuse
+  std::uint64_t cr4 = 0;  // without optional bits that KVM turned out to refuse
+  // What KVM keeps of a vCPU's extended state, and its bytes in the standard format. XCR0 is
+  // loaded with it where CPUID lists XSAVE. PVM does not list it, yet keeps AVX-512 state: user
+  // code runs with the host's own XCR0 there.
+  std::uint64_t xsave_features = 0;
+  std::size_t xsave_bytes = 0;
+  bool lists_xsave = false;
   bool lists_la57 = false;
 };
 

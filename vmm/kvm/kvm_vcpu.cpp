@@ -8,6 +8,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "vmm/kvm/fatal.hpp"
 #include "vmm/kvm/kick_signal.hpp"
 
 namespace faultline::vmm::kvm {
@@ -18,7 +19,7 @@ namespace {
 constexpr std::uint64_t kUserFlags = 0x25'4dd5;
 constexpr std::uint64_t kForcedFlags = 0x202;
 
-constexpr unsigned kPageFault = 14, kGeneralProtection = 13;
+constexpr unsigned kDoubleFault = 8, kGeneralProtection = 13, kPageFault = 14;
 
 std::uint64_t now_ns() {
   timespec t{};
@@ -60,6 +61,7 @@ KvmVcpu::KvmVcpu(VcpuFd vcpu, unsigned index, const CpuModel& model, const Guest
     : vcpu_(std::move(vcpu)),
       index_(index),
       model_(model),
+      ram_(ram),
       area_(ram, index),
       variant_(variant),
       flush_(flush),
@@ -88,8 +90,7 @@ Result<VcpuEvent> KvmVcpu::run() {
   if (take_kick()) return VcpuEvent{InterruptedEvent{}};
   if (dead_) return VcpuEvent{FatalEvent{"the vCPU stopped for good before", ""}};
   // An IRETQ to such an address faults in the stub. Linux reports it as user code's own #GP.
-  if (!mmu::is_canonical(Gva(regs_.rip),
-                         (model_.cr4 & kCr4La57) != 0 ? mmu::PagingMode::kFiveLevel : mmu::PagingMode::kFourLevel)) {
+  if (!mmu::is_canonical(Gva(regs_.rip), mode())) {
     return VcpuEvent{ExceptionEvent{kGeneralProtection, 0}};
   }
   if (position_ == Position::kInUser && flush_.load(std::memory_order_acquire)) {
@@ -223,8 +224,9 @@ void KvmVcpu::load_registers() { from_kvm(vcpu_.run().s.regs.regs, regs_); }
 VcpuEvent KvmVcpu::decode_exception(unsigned vector) {
   const kvm_regs& regs = vcpu_.run().s.regs.regs;
   const StubFrame& frame = area_.frame(vector);
-  // Any other stack, or another CS, means an exception in the stubs themselves.
-  if (regs.rsp != area_.frame_address(vector).raw() || (frame.cs & 3) != 3) return fatal();
+  // Any other stack, or another CS, means an exception in the stubs themselves; #DF, that one
+  // of user code's could not be delivered.
+  if (vector == kDoubleFault || regs.rsp != area_.frame_address(vector).raw() || (frame.cs & 3) != 3) return fatal();
   position_ = Position::kAtExit;
   load_registers();
   const Gva cr2(regs.rax);
@@ -258,7 +260,7 @@ VcpuEvent KvmVcpu::decode_syscall() {
 
 VcpuEvent KvmVcpu::fatal() {
   dead_ = true;
-  return FatalEvent{fmt::format("unhandled exit {}", vcpu_.run().exit_reason), ""};
+  return explain_fatal({vcpu_, ram_, index_, mode(), root_, regs_});
 }
 
 Result<void> KvmVcpu::change_sregs(auto&& change) {

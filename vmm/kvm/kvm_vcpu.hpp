@@ -38,7 +38,7 @@ class KvmVcpu final : public Vcpu {
   [[nodiscard]] Result<std::uint64_t> gs_base() override;
   Result<void> set_gs_base(std::uint64_t base) override;
   [[nodiscard]] std::size_t xsave_size() const override { return model_.xsave_bytes; }
-  [[nodiscard]] std::uint64_t xsave_features() const override { return model_.xcr0; }
+  [[nodiscard]] std::uint64_t xsave_features() const override { return model_.xsave_features; }
   Result<void> get_xsave(std::span<std::byte> area) override;
   Result<void> set_xsave(std::span<const std::byte> area) override;
   Result<void> set_page_table(Gpa root) override;
@@ -50,6 +50,9 @@ class KvmVcpu final : public Vcpu {
  private:
   enum class Position : std::uint8_t { kAtExit, kAtResume, kInUser };
 
+  [[nodiscard]] mmu::PagingMode mode() const {
+    return (model_.cr4 & kCr4La57) != 0 ? mmu::PagingMode::kFiveLevel : mmu::PagingMode::kFourLevel;
+  }
   void prepare_resume();
   void prepare_user();
   Result<void> leave_user();
@@ -66,6 +69,7 @@ class KvmVcpu final : public Vcpu {
   VcpuFd vcpu_;
   unsigned index_;
   CpuModel model_;
+  const GuestRam& ram_;
   VcpuArea area_;
   StubVariant variant_;
   FlushRequest& flush_;

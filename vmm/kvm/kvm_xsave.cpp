@@ -19,7 +19,7 @@ Result<void> KvmVcpu::get_xsave(std::span<std::byte> area) {
   auto* bytes = reinterpret_cast<std::byte*>(state.region);
   std::uint64_t components = 0;
   std::memcpy(&components, bytes + kHeader, sizeof components);
-  components &= model_.xcr0 | 3;
+  components &= model_.xsave_features;
   std::memcpy(bytes + kHeader, &components, sizeof components);
   std::memcpy(area.data(), bytes, std::min(area.size(), sizeof state));
   return {};
@@ -37,7 +37,7 @@ Result<void> KvmVcpu::set_xsave(std::span<const std::byte> area) {
   std::memcpy(bytes + kMxcsr, &mxcsr, sizeof mxcsr);
   std::uint64_t components = 0;
   std::memcpy(&components, bytes + kHeader, sizeof components);
-  components &= model_.xcr0 | 3;
+  components &= model_.xsave_features;
   std::memset(bytes + kHeader, 0, kHeaderBytes);  // the standard format: XCOMP_BV is 0
   std::memcpy(bytes + kHeader, &components, sizeof components);
   if (auto done = FL_KVM_IOCTL(vcpu_.get(), KVM_SET_XSAVE, &state); !done) return tl::unexpected(done.error());

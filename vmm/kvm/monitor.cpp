@@ -41,18 +41,6 @@ void set_entry(const GuestRam& ram, Gfn table, unsigned index, Gfn frame, std::u
   store64(ram.at(Gpa(table) + index * 8), Pte::make(frame, flags).raw());
 }
 
-// SDM vol. 3A, "64-Bit IDT Gate Descriptors". Interrupt gates: IF is clear in the stubs.
-void write_gate(std::byte* idt, unsigned vector) {
-  const std::uint64_t offset = monitor_address(kStubFrame).raw() + vector * FL_STUB_BYTES;
-  const bool callable_from_user = vector == 3 || vector == 4;  // INT3 and INTO, as Linux has it
-  const std::uint64_t dpl = callable_from_user ? 3 : 0;
-  const std::uint64_t low = (offset & 0xffff) | std::uint64_t{FL_KERNEL_CS} << 16 |
-                            std::uint64_t{ist_of(vector)} << 32 | 0x8e00ULL << 32 | dpl << 45 |
-                            ((offset >> 16) & 0xffff) << 48;
-  store64(idt + vector * 16, low);
-  store64(idt + vector * 16 + 8, offset >> 32);
-}
-
 void write_tables(const GuestRam& ram, mmu::PagingMode mode) {
   const Gva base = kMonitorBase;
   constexpr std::uint64_t kTable = Pte::kKernelTableFlags;
@@ -78,8 +66,22 @@ void write_tables(const GuestRam& ram, mmu::PagingMode mode) {
 
 }  // namespace
 
+// SDM vol. 3A, "64-Bit IDT Gate Descriptors". Interrupt gates: IF is clear in the stubs.
+std::array<std::uint64_t, 2> idt_gate(unsigned vector) {
+  const std::uint64_t offset = monitor_address(kStubFrame).raw() + vector * FL_STUB_BYTES;
+  const bool callable_from_user = vector == 3 || vector == 4;  // INT3 and INTO, as Linux has it
+  const std::uint64_t dpl = callable_from_user ? 3 : 0;
+  const std::uint64_t low = (offset & 0xffff) | std::uint64_t{FL_KERNEL_CS} << 16 |
+                            std::uint64_t{ist_of(vector)} << 32 | 0x8e00ULL << 32 | dpl << 45 |
+                            ((offset >> 16) & 0xffff) << 48;
+  return {low, offset >> 32};
+}
+
 void build_monitor(const GuestRam& ram, mmu::PagingMode mode, StubVariant variant) {
-  for (unsigned v = 0; v < FL_VECTORS; ++v) write_gate(ram.at(Gpa(kIdtFrame)), v);
+  for (unsigned v = 0; v < FL_VECTORS; ++v) {
+    const std::array<std::uint64_t, 2> gate = idt_gate(v);
+    std::memcpy(ram.at(Gpa(kIdtFrame) + v * sizeof gate), gate.data(), sizeof gate);
+  }
   write_tables(ram, mode);
   write_stubs(ram, variant);
 }
@@ -92,20 +94,23 @@ void write_stubs(const GuestRam& ram, StubVariant variant) {
 VcpuArea::VcpuArea(const GuestRam& ram, unsigned vcpu)
     : page_(ram.at(Gpa(kFirstVcpuFrame + vcpu))), base_(monitor_address(kFirstVcpuFrame + vcpu)) {}
 
+void VcpuArea::build() const { write_fixed_part(std::span<std::byte, kFixedBytes>(page_, kFixedBytes)); }
+
 // SDM vol. 3A, "Segment Descriptors" and "64-Bit Task State Segment".
-void VcpuArea::build() const {
+void VcpuArea::write_fixed_part(std::span<std::byte, kFixedBytes> page) const {
+  std::byte* gdt_words = page.data();
   constexpr std::uint64_t kCode = 0x00af'9b00'0000'ffffULL;  // L=1, DPL 0, accessed
   constexpr std::uint64_t kData = 0x00cf'9300'0000'ffffULL;
   constexpr std::uint64_t kDpl3 = 3ULL << 45;
-  store64(page_ + FL_KERNEL_CS, kCode);
-  store64(page_ + FL_KERNEL_SS, kData);
-  store64(page_ + (FL_USER_SS & ~7), kData | kDpl3);
-  store64(page_ + (FL_USER_CS & ~7), kCode | kDpl3);
+  store64(gdt_words + FL_KERNEL_CS, kCode);
+  store64(gdt_words + FL_KERNEL_SS, kData);
+  store64(gdt_words + (FL_USER_SS & ~7), kData | kDpl3);
+  store64(gdt_words + (FL_USER_CS & ~7), kCode | kDpl3);
   const std::uint64_t base = tss().raw();
-  store64(page_ + FL_TSS, tss_limit() | (base & 0xff'ffff) << 16 | 0x8bULL << 40 | ((base >> 24) & 0xff) << 56);
-  store64(page_ + FL_TSS + 8, base >> 32);
+  store64(gdt_words + FL_TSS, tss_limit() | (base & 0xff'ffff) << 16 | 0x8bULL << 40 | ((base >> 24) & 0xff) << 56);
+  store64(gdt_words + FL_TSS + 8, base >> 32);
 
-  std::byte* segment = page_ + kTssOffset;
+  std::byte* segment = page.data() + kTssOffset;
   store64(segment + 4, rsp0().raw());
   for (unsigned i = 0; i < kIst.size(); ++i) store64(segment + 36 + i * 8, (base_ + kIst[i].top).raw());
   // No I/O permission bitmap: it would begin beyond the limit, so user code has no port.

@@ -14,6 +14,7 @@
 // all else is shared.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -58,6 +59,8 @@ inline constexpr std::uint64_t kIretFrameBytes = 5 * 8;
 
 // Writes IDT, stubs and supervisor tables. Before the guest runs.
 void build_monitor(const GuestRam& ram, mmu::PagingMode mode, StubVariant variant);
+// The two words of the gate of `vector`.
+std::array<std::uint64_t, 2> idt_gate(unsigned vector);
 // Replaces the stubs. No vCPU may stand in them.
 void write_stubs(const GuestRam& ram, StubVariant variant);
 
@@ -65,8 +68,11 @@ void write_stubs(const GuestRam& ram, StubVariant variant);
 class VcpuArea {
  public:
   VcpuArea(const GuestRam& ram, unsigned vcpu);
-  // Writes GDT and TSS.
+  // GDT and TSS fill the beginning of the page; stacks follow.
+  static constexpr std::uint64_t kTssOffset = 0x80;
+  static constexpr std::size_t kFixedBytes = 0xe8;
   void build() const;
+  void write_fixed_part(std::span<std::byte, kFixedBytes> page) const;
 
   [[nodiscard]] Gva gdt() const { return base_; }
   [[nodiscard]] Gva tss() const { return base_ + kTssOffset; }
@@ -82,8 +88,8 @@ class VcpuArea {
   [[nodiscard]] bool contains(Gva address) const { return address >= base_ && address - base_ < kPageSize; }
 
  private:
-  static constexpr std::uint64_t kTssOffset = 0x80;
   static constexpr std::uint16_t kTssBytes = 104;
+  static_assert(kTssOffset + kTssBytes == kFixedBytes);
   static constexpr std::uint64_t kRsp0Top = 0x1000;
   static std::uint64_t stack_top(unsigned vector);
 
