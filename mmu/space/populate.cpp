@@ -17,6 +17,7 @@ SysResult<void> populate_vma(AddressSpace& mm, const Vma& vma, Gva start, Gva en
 }
 
 SysResult<void> mm_populate(AddressSpace& mm, Gva start, Gva end, PopulateErrors errors) {
+  if (start >= end) return {};
   const Vma* vma = mm.vmas.first_in(start, end);
   while (vma != nullptr && vma->start < end) {
     const Gva stop = std::min(vma->end, end);
