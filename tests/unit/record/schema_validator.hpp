@@ -1,8 +1,9 @@
 // The part of JSON Schema that docs/fault-record.schema.json uses, and which properties were met.
 #pragma once
 
+#include <regex.h>
+
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <set>
 #include <string>
 #include <vector>
@@ -49,7 +50,7 @@ class SchemaValidator {
         if (std::find(argument.begin(), argument.end(), value) == argument.end())
           errors.push_back(at + ": " + value.dump() + " is not in the list");
       } else if (keyword == "pattern") {
-        if (!value.is_string() || !std::regex_match(value.get<std::string>(), std::regex(argument.get<std::string>())))
+        if (!value.is_string() || !matches(argument.get<std::string>(), value.get<std::string>()))
           errors.push_back(at + ": " + value.dump() + " has another form");
       } else if (keyword == "minimum") {
         if (value < argument) errors.push_back(at + ": too small");
@@ -96,6 +97,15 @@ class SchemaValidator {
     if (matching == 1) return;
     errors.push_back(at + ": matches " + std::to_string(matching) + " alternatives");
     errors.insert(errors.end(), collected.begin(), collected.end());
+  }
+
+  // The patterns are POSIX extended regular expressions as well as ECMAScript ones.
+  static bool matches(const std::string& pattern, const std::string& text) {
+    regex_t compiled;
+    if (::regcomp(&compiled, pattern.c_str(), REG_EXTENDED | REG_NOSUB) != 0) return false;
+    const bool found = ::regexec(&compiled, text.c_str(), 0, nullptr, 0) == 0;
+    ::regfree(&compiled);
+    return found;
   }
 
   static bool is_type(const std::string& type, const Json& v) {
