@@ -73,9 +73,13 @@ Result<std::unique_ptr<KvmVcpu>> KvmMachine::make_vcpu() {
                                    std::move(capabilities), root);
 }
 
+Result<std::unique_ptr<KvmVcpu>> KvmMachine::create_kvm_vcpu() {
+  if (first_vcpu_ != nullptr) return std::move(first_vcpu_);
+  return make_vcpu();
+}
+
 Result<std::unique_ptr<Vcpu>> KvmMachine::create_vcpu() {
-  if (first_vcpu_ != nullptr) return std::unique_ptr<Vcpu>(std::move(first_vcpu_));
-  auto vcpu = make_vcpu();
+  auto vcpu = create_kvm_vcpu();
   if (!vcpu) return tl::unexpected(vcpu.error());
   return std::unique_ptr<Vcpu>(std::move(*vcpu));
 }

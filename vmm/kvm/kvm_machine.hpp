@@ -22,6 +22,8 @@ class KvmMachine final : public Machine {
   Result<std::unique_ptr<Vcpu>> create_vcpu() override;
   [[nodiscard]] std::string_view backend() const override { return backend_.name; }
 
+  // As create_vcpu(), by its own type.
+  Result<std::unique_ptr<KvmVcpu>> create_kvm_vcpu();
   // For doctor and tests.
   [[nodiscard]] const BackendInfo& backend_info() const { return backend_; }
   [[nodiscard]] const SinkChoice& sink_choice() const { return sink_; }

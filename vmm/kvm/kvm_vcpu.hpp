@@ -27,6 +27,11 @@ class KvmVcpu final : public Vcpu {
   // Back to the start state, as if it had never run, with `variant` of the stubs.
   Result<void> restart(StubVariant variant);
 
+  // For probes of KVM's behaviour: what KVM left in the run area, and the frame of the last
+  // exception, before anything was made of them.
+  [[nodiscard]] const kvm_run& run_area() const { return vcpu_.run(); }
+  [[nodiscard]] const StubFrame& stub_frame(unsigned vector) const { return area_.frame(vector); }
+
   Result<VcpuEvent> run() override;
   [[nodiscard]] const UserRegs& regs() const override { return regs_; }
   UserRegs& edit_regs() override {

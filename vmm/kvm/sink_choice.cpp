@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
+#include "vmm/kvm/probe_guest.hpp"
+
 namespace faultline::vmm::kvm {
 namespace {
 
-using Target = CoherenceProbe::Target;
+using Target = ProbeGuest::Target;
 
 constexpr const char* kTwoDimensionalName = "two-dimensional";
 constexpr const char* kShadowName = "shadow";
@@ -36,10 +40,10 @@ constexpr std::array<Step, 4> kSteps = {{{"another frame", Target::kSecond, fals
                                          {"another frame, after a full drop", Target::kSecond, true}}};
 
 // Nothing when the sink keeps the guest coherent, else what went wrong.
-Result<std::optional<std::string>> try_sink(mmu::TlbSink& sink, CoherenceProbe& probe) {
+Result<std::optional<std::string>> try_sink(mmu::TlbSink& sink, ProbeGuest& probe) {
   auto seen = probe.read();
   if (!seen) return tl::unexpected(seen.error());
-  if (*seen != CoherenceProbe::value_of(Target::kFirst)) return std::optional<std::string>("the first read is wrong");
+  if (*seen != ProbeGuest::value_of(Target::kFirst)) return std::optional<std::string>("the first read is wrong");
   for (const Step& step : kSteps) {
     const mmu::FrameRange stale{probe.change(step.to), 1};
     // From nothing to something needs no sink: no KVM caches absence.
@@ -52,7 +56,7 @@ Result<std::optional<std::string>> try_sink(mmu::TlbSink& sink, CoherenceProbe& 
     seen = probe.read();
     if (!seen) return tl::unexpected(seen.error());
     std::optional<std::uint64_t> expected;
-    if (step.to != Target::kNowhere) expected = CoherenceProbe::value_of(step.to);
+    if (step.to != Target::kNowhere) expected = ProbeGuest::value_of(step.to);
     if (*seen != expected) return std::optional(fmt::format("the guest still saw the old page ({})", step.what));
   }
   return std::optional<std::string>();
@@ -80,7 +84,7 @@ Result<SinkChoice> choose_sink(const std::string& wanted, const BackendInfo& bac
     SinkChoice choice = make(paging, parts);
     write_stubs(parts.ram, choice.variant);
     if (auto ready = vcpu.restart(choice.variant); !ready) return tl::unexpected(ready.error());
-    CoherenceProbe probe(parts.ram, vcpu, mode);
+    ProbeGuest probe(parts.ram, vcpu, mode);
     if (auto ready = probe.prepare(); !ready) return tl::unexpected(ready.error());
     const auto failure = try_sink(*choice.sink, probe);
     if (!failure) return tl::unexpected(failure.error());

@@ -3,38 +3,15 @@
 // counts. The loaded module merely says which sink to try first. A few hundred microseconds.
 #pragma once
 
-#include <optional>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "vmm/kvm/backend.hpp"
 #include "vmm/kvm/kvm_vcpu.hpp"
 #include "vmm/kvm/sinks.hpp"
 
 namespace faultline::vmm::kvm {
-
-// The tables and pages of the probe, in the scratch frames of the monitor area.
-class CoherenceProbe {
- public:
-  CoherenceProbe(const GuestRam& ram, KvmVcpu& vcpu, mmu::PagingMode mode);
-
-  // Maps the probe's pages and points the vCPU at its code.
-  Result<void> prepare();
-  // What user code reads through the probed address, or nothing when it faults there.
-  Result<std::optional<std::uint64_t>> read();
-  // Points the translation at the first or second data page, or nowhere, by a plain store of
-  // the host's; returns the frame that it pointed to before.
-  enum class Target : std::uint8_t { kFirst, kSecond, kNowhere };
-  Gfn change(Target target);
-  [[nodiscard]] static std::uint64_t value_of(Target target) { return target == Target::kFirst ? 1 : 2; }
-  [[nodiscard]] mmu::TlbBatch batch(const mmu::FrameRange& stale) const;
-
- private:
-  const GuestRam& ram_;
-  KvmVcpu& vcpu_;
-  mmu::PagingMode mode_;
-  Gfn root_, code_, first_, second_;
-  std::uint64_t* entry_ = nullptr;
-};
 
 struct SinkChoice {
   std::string name;    // "two-dimensional" or "shadow"
