@@ -108,15 +108,30 @@ void add_guest_options(CLI::App* app, GuestOptions& o) {
   app->prefix_command();
 }
 
-// What follows the options. "--" ends them; without it a word that begins with a dash is an
-// option that does not exist.
-void take_command(CLI::App* app, GuestOptions& o, bool had_separator) {
-  o.command = app->remaining();
-  if (!o.command.empty() && o.command.front() == "--") {
-    o.command.erase(o.command.begin());
-  } else if (!had_separator && !o.command.empty() && o.command.front().starts_with("-")) {
-    usage("unknown option " + o.command.front());
+// The words before the first "--" and, where there is one, those behind it.
+struct Words {
+  std::vector<std::string> before, behind;
+  bool separated = false;
+};
+Words split_words(int argc, char** argv) {
+  Words words;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (!words.separated && word == "--") {
+      words.separated = true;
+    } else {
+      (words.separated ? words.behind : words.before).push_back(word);
+    }
   }
+  return words;
+}
+
+// What follows the options. Where the program stands before the "--", that is its own.
+void take_command(CLI::App* app, GuestOptions& o, const Words& words) {
+  o.command = app->remaining();
+  if (!o.command.empty() && o.command.front().starts_with("-")) usage("unknown option " + o.command.front());
+  if (!o.command.empty() && words.separated) o.command.emplace_back("--");
+  o.command.insert(o.command.end(), words.behind.begin(), words.behind.end());
   if (o.command.empty()) usage("PROGRAM is missing");
   if (o.no_files && !o.root.empty()) usage("--no-files and --root exclude each other");
 }
@@ -175,16 +190,20 @@ Command parse_command_line(int argc, char** argv) {
   doctor_app->add_flag("--json", doctor.json, "As JSON");
   doctor_app->footer(kDoctorFooter);
 
-  bool had_separator = false;
-  for (int i = 1; i < argc; ++i) had_separator |= std::string_view(argv[i]) == "--";
+  const Words words = split_words(argc, argv);
   try {
-    app.parse(argc, argv);
+    if (words.before.empty()) usage("a command is missing: run, walk or doctor");
+    const std::string& command = words.before.front();
+    if (!command.starts_with("-") && app.get_subcommand_no_throw(command) == nullptr)
+      usage(fmt::format("unknown command '{}': there are run, walk and doctor", command));
+    // CLI11 takes them last first.
+    app.parse(std::vector<std::string>(words.before.rbegin(), words.before.rend()));
     if (run_app->parsed()) {
-      take_command(run_app, run.guest, had_separator);
+      take_command(run_app, run.guest, words);
       return run;
     }
     if (walk_app->parsed()) {
-      take_command(walk_app, walk.guest, had_separator);
+      take_command(walk_app, walk.guest, words);
       if (walk.addresses.empty() && !walk.tree) walk.vmas = true;
       return walk;
     }
