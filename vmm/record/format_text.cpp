@@ -2,6 +2,7 @@
 #include <iterator>
 
 #include "vmm/record/format.hpp"
+#include "vmm/record/printable.hpp"
 
 namespace faultline::vmm {
 
@@ -36,11 +37,6 @@ class Text {
   Text& ink(Ink i, std::string_view s) {
     if (colour_ == Colour::kNever) return raw(s);
     return raw(escape(i)).raw(s).raw("\x1b[0m");
-  }
-  // Guest-chosen text: control characters become '?', so that no terminal obeys them.
-  Text& foreign(std::string_view s) {
-    for (const char c : s) out_.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c);
-    return *this;
   }
   // "  address   " and so on: every line after the first begins with one.
   Text& label(std::string_view name) {
@@ -151,7 +147,7 @@ void put_vma(Text& t, const FaultRecord& r) {
   t.label("vma");
   if (!r.vma) return t.raw("none").end();
   t.put("{:#x}-{:#x} {} pgoff {:#x} ", r.vma->start.raw(), r.vma->end.raw(), r.vma->flags.text(), r.vma->pgoff.raw());
-  t.foreign(r.vma->name.empty() ? "(anonymous)" : r.vma->name.view()).end();
+  t.raw(r.vma->name.empty() ? "(anonymous)" : printable(r.vma->name.view())).end();
 }
 
 void put_path(Text& t, const FaultRecord& r) {

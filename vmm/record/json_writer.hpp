@@ -63,7 +63,4 @@ class JsonWriter {
   bool fresh_ = true;  // nothing before that would need a comma
 };
 
-// Length of the valid UTF-8 sequence that begins at `at`, 0 when there is none (RFC 3629).
-std::size_t utf8_length(std::string_view text, std::size_t at);
-
 }  // namespace faultline::vmm

@@ -6,6 +6,7 @@
 
 #include "vmm/decode/decoder.hpp"
 #include "vmm/decode/verdict.hpp"
+#include "vmm/record/printable.hpp"
 #include "vmm/record/report_memory.hpp"
 
 namespace faultline::vmm {
@@ -71,15 +72,8 @@ class Report {
   void part(fmt::format_string<Args...> format, Args&&... args) {
     fmt::format_to(std::back_inserter(out_), format, std::forward<Args>(args)...);
   }
-  // Names that a guest or its files chose: no control characters for the terminal.
-  static std::string foreign(std::string_view text) {
-    std::string s(text);
-    std::ranges::replace_if(
-        s, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
-    return s;
-  }
   [[nodiscard]] std::string place(std::uint64_t address) const {
-    return in_.symbols == nullptr ? fmt::format("{:#x}", address) : foreign(in_.symbols->describe(Gva(address)));
+    return in_.symbols == nullptr ? fmt::format("{:#x}", address) : printable(in_.symbols->describe(Gva(address)));
   }
   [[nodiscard]] const PageFaultEvent* page_fault() const { return std::get_if<PageFaultEvent>(&in_.event); }
 
@@ -111,7 +105,7 @@ class Report {
   }
 
   void victim() {
-    part("Process {} ({}) on {} vcpu {}", in_.process, foreign(in_.program), in_.backend, in_.vcpu);
+    part("Process {} ({}) on {} vcpu {}", in_.process, printable(in_.program), in_.backend, in_.vcpu);
     if (in_.signal != 0) {
       const std::string_view known = signal_name(in_.signal);
       part(", killed by {}", known.empty() ? fmt::format("signal {}", in_.signal) : std::string(known));
@@ -246,7 +240,7 @@ class Report {
     for (std::size_t n = first; n < last; ++n) {
       const VmaInfo& v = vmas[n];
       line("{} {:#x}-{:#x} {} {:#x} {}", n == at && inside ? "=>" : "  ", v.start.raw(), v.end.raw(), v.flags.text(),
-           v.pgoff.raw(), foreign(v.name.view()));
+           v.pgoff.raw(), printable(v.name.view()));
     }
     if (vmas.size() > last - first) line("   {} of {} mappings shown", last - first, vmas.size());
   }
