@@ -194,7 +194,8 @@ Command parse_command_line(int argc, char** argv) {
   try {
     if (words.before.empty()) usage("a command is missing: run, walk or doctor");
     const std::string& command = words.before.front();
-    if (!command.starts_with("-") && app.get_subcommand_no_throw(command) == nullptr)
+    const auto named = app.get_subcommands([&command](CLI::App* sub) { return sub->get_name() == command; });
+    if (!command.starts_with("-") && named.empty())
       usage(fmt::format("unknown command '{}': there are run, walk and doctor", command));
     // CLI11 takes them last first.
     app.parse(std::vector<std::string>(words.before.rbegin(), words.before.rend()));
