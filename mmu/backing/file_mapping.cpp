@@ -43,18 +43,14 @@ void FileMapping::fetch_cached(Pgoff first, std::uint64_t count) {
   for (std::uint64_t at = first.raw(); at < end;) {
     std::uint64_t run = at;
     while (run < end && !pages_.contains(Pgoff(run))) ++run;
-    if (run == at) {
-      ++at;
-      continue;
-    }
-    if (!fetch_cached_run(Pgoff(at), run - at)) return;
-    at = run;
+    // The page that a short read stopped at is not in memory: go on behind it.
+    at += run == at ? 1 : std::min(fetch_cached_run(Pgoff(at), run - at) + 1, run - at);
   }
 }
 
-// Reads a run of pages that are not cached here. False: give up (no memory, or the host has no
-// more of it in memory).
-bool FileMapping::fetch_cached_run(Pgoff first, std::uint64_t count) {
+// Reads a run of pages that are not cached here. Returns how many the host had in memory, from
+// the first on.
+std::uint64_t FileMapping::fetch_cached_run(Pgoff first, std::uint64_t count) {
   std::vector<Gfn> frames;
   std::vector<std::span<std::byte, kPageSize>> buffers;
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -79,7 +75,7 @@ bool FileMapping::fetch_cached_run(Pgoff first, std::uint64_t count) {
       frames_.put(frames[i]);
     }
   }
-  return filled == count;
+  return filled;
 }
 
 void FileMapping::mark_dirty(Pgoff page) {

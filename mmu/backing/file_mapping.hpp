@@ -54,7 +54,7 @@ class FileMapping {
 
  private:
   void insert(Pgoff page, Gfn frame);
-  bool fetch_cached_run(Pgoff first, std::uint64_t count);
+  std::uint64_t fetch_cached_run(Pgoff first, std::uint64_t count);
 
   FrameAllocator& frames_;
   std::unique_ptr<BackingFile> file_;

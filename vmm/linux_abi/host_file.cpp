@@ -1,6 +1,7 @@
 #include "vmm/linux_abi/host_file.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -63,11 +64,23 @@ std::uint64_t HostFile::size() const {
   return ::fstat(fd_.get(), &st) == 0 && st.st_size > 0 ? static_cast<std::uint64_t>(st.st_size) : 0;
 }
 
+// How much of [offset, offset + want) a tmpfs file holds before its next hole. Pages on swap
+// count as held, which Linux would not map around a fault.
+std::uint64_t HostFile::bytes_in_memory(std::uint64_t offset, std::uint64_t want) {
+  if (!extents_) extents_ = OwnedFd(::open(fmt::format("/proc/self/fd/{}", fd_.get()).c_str(), O_RDONLY | O_CLOEXEC));
+  const auto at = static_cast<off_t>(offset);
+  if (!extents_ || ::lseek(extents_.get(), at, SEEK_DATA) != at) return 0;
+  const off_t hole = ::lseek(extents_.get(), at, SEEK_HOLE);
+  return hole > at ? std::min(want, static_cast<std::uint64_t>(hole - at)) : 0;
+}
+
 SysResult<mmu::ReadPages> HostFile::read_pages(Pgoff first, Pages pages, mmu::ReadWait wait) {
   const std::uint64_t offset = first.raw() << kPageShift;
-  const std::size_t want = pages.size() * kPageSize;
+  std::size_t want = pages.size() * kPageSize;
+  const bool shmem = kind_ == mmu::FileKind::kShmem;
+  if (shmem && wait == mmu::ReadWait::kCachedOnly) want = bytes_in_memory(offset, want);
   mmu::ReadPages result;
-  int flags = RWF_NOWAIT;
+  int flags = shmem ? 0 : RWF_NOWAIT;
   while (result.bytes < want) {
     const ssize_t n = read_some(fd_.get(), pages, result.bytes, offset, flags);
     if (n > 0) {

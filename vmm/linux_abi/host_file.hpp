@@ -16,7 +16,8 @@ class HostFile final : public mmu::BackingFile {
   [[nodiscard]] mmu::FileId id() const override { return id_; }
   [[nodiscard]] mmu::FileKind kind() const override { return kind_; }
   [[nodiscard]] std::uint64_t size() const override;
-  // preadv2(RWF_NOWAIT) first: what it gives was in the host's page cache and is no I/O.
+  // preadv2(RWF_NOWAIT) first: what it gives was in the host's page cache and is no I/O. tmpfs
+  // does not know that flag; there SEEK_DATA tells pages from holes, and nothing is I/O.
   SysResult<mmu::ReadPages> read_pages(Pgoff first, std::span<const std::span<std::byte, kPageSize>> pages,
                                        mmu::ReadWait wait) override;
   SysResult<void> write_page(Pgoff page, std::span<const std::byte, kPageSize> bytes) override;
@@ -30,7 +31,10 @@ class HostFile final : public mmu::BackingFile {
  private:
   HostFile(OwnedFd fd, bool writable, mmu::FileId id, mmu::FileKind kind)
       : fd_(std::move(fd)), writable_(writable), id_(id), kind_(kind) {}
+  std::uint64_t bytes_in_memory(std::uint64_t offset, std::uint64_t want);
+
   OwnedFd fd_;
+  OwnedFd extents_;  // kShmem: a file object of its own, whose position is nobody else's
   bool writable_;
   mmu::FileId id_;
   mmu::FileKind kind_;

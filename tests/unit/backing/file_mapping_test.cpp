@@ -44,13 +44,14 @@ TEST_F(FileMappingTest, LastPageIsZeroPaddedAndBeyondIsRefused) {
   EXPECT_EQ(m->cached_pages(), 1u);
 }
 
-TEST_F(FileMappingTest, CachedFetchTakesRunsAndStopsAtTheFirstColdPage) {
+TEST_F(FileMappingTest, CachedFetchTakesWhatIsInMemoryAndLeavesOutTheRest) {
   const auto m = open(std::string(16 * kPageSize - 100, 'x'));
   ASSERT_TRUE(m->fetch(Pgoff(2)));
   raw->cold = {9};
   m->fetch_cached(Pgoff(0), 16);
   for (std::uint64_t i = 0; i < 9; ++i) EXPECT_TRUE(m->find(Pgoff(i))) << i;
   EXPECT_FALSE(m->find(Pgoff(9)));
+  EXPECT_TRUE(m->find(Pgoff(10)));
   raw->cold.clear();
   m->fetch_cached(Pgoff(9), 100);
   EXPECT_EQ(m->cached_pages(), 16u);  // the partial last one as well
