@@ -17,13 +17,13 @@ SysResult<void> populate_vma(AddressSpace& mm, const Vma& vma, Gva start, Gva en
 }
 
 SysResult<void> mm_populate(AddressSpace& mm, Gva start, Gva end, PopulateErrors errors) {
-  if (start >= end) return {};
-  const Vma* vma = mm.vmas.first_in(start, end);
-  while (vma != nullptr && vma->start < end) {
+  for (Gva at = start; at < end;) {
+    const Vma* vma = mm.vmas.first_in(at, end);
+    if (vma == nullptr) break;
     const Gva stop = std::min(vma->end, end);
-    const auto done = populate_vma(mm, *vma, std::max(vma->start, start), stop);
+    const auto done = populate_vma(mm, *vma, std::max(vma->start, at), stop);
     if (!done && errors == PopulateErrors::kStop) return done;
-    vma = mm.vmas.find(stop);
+    at = stop;
   }
   return {};
 }
