@@ -1,8 +1,8 @@
 #include "vmm/linux_abi/exec.hpp"
 
+#include <cpuid.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/auxv.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -74,9 +74,15 @@ mmu::Limits host_limits() {
   return limits;
 }
 
+// CPUID.1:EDX of the host, which is what Linux tells in AT_HWCAP.
+std::uint64_t host_hwcap() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 ? edx : 0;
+}
+
 LoadResult<ProcessFacts> process_facts(const ExecRequest& request, const Vcpu& vcpu) {
   ProcessFacts facts;
-  facts.hwcap = request.hwcap != 0 ? request.hwcap : ::getauxval(AT_HWCAP);
+  facts.hwcap = request.hwcap != 0 ? request.hwcap : host_hwcap();
   facts.hwcap2 = request.hwcap2;
   facts.minsigstksz = min_signal_stack(vcpu.xsave_size());
   facts.uid = ::getuid();

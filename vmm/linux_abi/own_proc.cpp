@@ -5,6 +5,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <climits>
@@ -23,6 +24,11 @@ bool names_us(std::string_view component) {
   return id == ::getpid() || ::syscall(SYS_tgkill, ::getpid(), id, 0) == 0;
 }
 
+// Entries that speak of the namespace and not of the process: true for the guest as well.
+bool of_the_namespace(std::string_view entry) {
+  return entry == "mounts" || entry == "mountinfo" || entry == "cgroup";
+}
+
 }  // namespace
 
 bool is_own_proc_entry(int host_fd) {
@@ -34,8 +40,9 @@ bool is_own_proc_entry(int host_fd) {
   std::string_view path(buffer.data(), static_cast<std::size_t>(n));
   while (!path.empty()) {
     const std::size_t end = std::min(path.find('/'), path.size());
-    if (names_us(path.substr(0, end))) return true;
+    const bool ours = names_us(path.substr(0, end));
     path.remove_prefix(std::min(end + 1, path.size()));
+    if (ours) return !of_the_namespace(path);
   }
   return false;
 }

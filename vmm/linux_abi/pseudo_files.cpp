@@ -82,7 +82,7 @@ std::string maps_text(const mmu::AddressSpace& mm) {
     const auto device = static_cast<dev_t>(id.device);
     std::string line = fmt::format("{:08x}-{:08x} {} {:08x} {:02x}:{:02x} {} ", vma.start.raw(), vma.end.raw(),
                                    vma.flags.text(), offset, major(device), minor(device), id.inode);
-    const bool heap = !vma.file && vma.start <= mm.brk && vma.end >= mm.start_brk && vma.name.empty();
+    const bool heap = !vma.file && vma.start < mm.brk && vma.end > mm.start_brk && vma.name.empty();
     const std::string_view name = heap ? std::string_view("[heap]") : std::string_view(vma.name);
     constexpr std::size_t kNameColumn = 73;
     if (!name.empty()) line.resize(std::max(line.size(), kNameColumn), ' ');

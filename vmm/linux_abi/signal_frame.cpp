@@ -159,8 +159,10 @@ int alternate_stack_flags(const KernelStack& alternate, std::uint64_t sp) {
 }
 
 std::uint64_t min_signal_stack(std::size_t xsave_size) {
-  // sigaltstack_size_sub: frame, FP state, and what alignment can cost.
-  const std::uint64_t bytes = sizeof(RtSigframe) + (kFpAlign - 8) + xsave_size + kMagic2Bytes;
+  // init_sigframe_size: the largest frame of any ABI is sigframe_ia32; fregs_state is counted
+  // even for 64-bit programs.
+  constexpr std::uint64_t kSigframeIa32 = 736, kFregsState = 112;
+  const std::uint64_t bytes = kSigframeIa32 + 15 + (kFpAlign - 1) + xsave_size + kMagic2Bytes + kFregsState;
   return (bytes + 15) & ~std::uint64_t{15};
 }
 
