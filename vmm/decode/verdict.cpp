@@ -144,8 +144,11 @@ std::string_view note_for(const Instruction& instruction, const Verdict& v, mmu:
     return error.write() ? "the error code says write, the operand is only read"
                          : "the error code says read, the operand is only written";
   if (v.access == Agreement::kReadHalf && instruction.locked) return "a locked read-modify-write reported as a read";
-  if (v.place == Cr2Place::kInterior && !instruction.operand_list[static_cast<std::size_t>(v.operand)].conditional)
-    return "neither the first byte of the operand nor of a page";
+  const MemOperand& o = instruction.operand_list[static_cast<std::size_t>(v.operand)];
+  // Seen on hardware for FXSAVE and XSAVE that straddle pages.
+  if (v.place == Cr2Place::kInterior && o.width > 64 && v.offset == std::int64_t{o.width} - 1)
+    return "the last byte: the CPU checks the end of a state area first";
+  if (v.place == Cr2Place::kInterior && !o.conditional) return "neither the first byte of the operand nor of a page";
   return {};
 }
 

@@ -45,6 +45,11 @@ std::string_view exception_name(unsigned vector) {
   return vector < kNames.size() ? kNames[vector] : "unknown exception";
 }
 
+// The vectors that push one; the others would only show a meaningless zero.
+bool has_error_code(unsigned vector) {
+  return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21;
+}
+
 class Report {
  public:
   Report(fmt::memory_buffer& out, const ReportInput& input) : out_(out), in_(input), memory_(input.peek, input.mode) {}
@@ -94,7 +99,7 @@ class Report {
   }
   void headline(const ExceptionEvent& e) {
     line("BUG: unhandled exception {} ({})", unsigned{e.vector}, exception_name(e.vector));
-    line("error code {:#06x}", e.error_code);
+    if (has_error_code(e.vector)) line("error code {:#06x}", e.error_code);
     for (const decode::MemOperand& o : instruction_.operands())
       if (o.address_known && o.access != decode::Access::kNone && !mmu::is_canonical(o.address, in_.mode))
         line("the {} of {} bytes at {:#018x}: this address is not canonical", name(o.access), o.width, o.address.raw());
@@ -128,7 +133,9 @@ class Report {
   }
 
   void instruction() {
-    line("RIP: {:#x} {}", in_.regs.rip, in_.symbols == nullptr ? "" : place(in_.regs.rip));
+    part("RIP: {:#x}", in_.regs.rip);
+    if (in_.symbols != nullptr && in_.symbols->find(Gva(in_.regs.rip))) part(" {}", place(in_.regs.rip));
+    out_.push_back('\n');
     if (instruction_.status == decode::DecodeStatus::kDecoded) {
       line("Instruction: {}", instruction_.text.view());
     } else {
@@ -206,24 +213,28 @@ class Report {
   void call_trace() {
     line("Call trace:");
     line("  {}", place(in_.regs.rip));
+    // A call to a bad address faults before the callee has a frame.
+    if (const auto* fault = page_fault(); fault != nullptr && fault->error.fetch()) guess(in_.regs[UserRegs::kRsp]);
     const auto trace = frame_pointer_trace(memory_, in_.regs);
     for (const std::uint64_t address : trace) line("  {}", place(address));
     if (trace.empty()) guessed_frames();
   }
 
-  // Code without frame pointers: whatever on the stack points into a function, marked as a guess.
+  // Shows what lies at a stack address if it may be a return address: it points into a function,
+  // and not to its first byte.
+  bool guess(std::uint64_t slot) {
+    const auto word = in_.symbols == nullptr ? std::nullopt : memory_.word(slot);
+    const auto match = word ? in_.symbols->find(Gva(*word)) : std::nullopt;
+    if (!match || match->offset == 0) return false;
+    line("  ? {}", place(*word));
+    return true;
+  }
+
+  // Code without frame pointers: whatever on the stack looks like a return address.
   void guessed_frames() {
-    if (in_.symbols == nullptr) return;
     unsigned shown = 0;
-    for (unsigned n = 0; n < kScannedWords && shown < kGuessedFrames; ++n) {
-      const auto word = memory_.word(in_.regs[UserRegs::kRsp] + n * 8);
-      if (!word) return;
-      const auto match = in_.symbols->find(Gva(*word));
-      // A return address is never a function's first byte.
-      if (!match || match->offset == 0) continue;
-      line("  ? {}", place(*word));
-      ++shown;
-    }
+    for (unsigned n = 0; n < kScannedWords && shown < kGuessedFrames; ++n)
+      if (guess(in_.regs[UserRegs::kRsp] + n * 8)) ++shown;
   }
 
   void memory_map() {
@@ -239,8 +250,8 @@ class Report {
     line("Memory map near {:#x}{}:", address.raw(), inside ? "" : ", which is in no mapping");
     for (std::size_t n = first; n < last; ++n) {
       const VmaInfo& v = vmas[n];
-      line("{} {:#x}-{:#x} {} {:#x} {}", n == at && inside ? "=>" : "  ", v.start.raw(), v.end.raw(), v.flags.text(),
-           v.pgoff.raw(), printable(v.name.view()));
+      line("{} {:#x}-{:#x} {} pgoff {:#x} {}", n == at && inside ? "=>" : "  ", v.start.raw(), v.end.raw(),
+           v.flags.text(), v.pgoff.raw(), printable(v.name.view()));
     }
     if (vmas.size() > last - first) line("   {} of {} mappings shown", last - first, vmas.size());
   }

@@ -113,6 +113,15 @@ TEST(Verdict, ARepThatGoesDownHasANegativeOffset) {
             "repeat-range 1 interior+-16 straddles second agrees");
 }
 
+TEST(Verdict, AStateAreaIsCheckedFromItsEnd) {
+  RegisterFile regs = test_registers();
+  regs.regs[UserRegs::kRax] = 0x10f00;
+  const Instruction i = Decoder::create()->decode(bytes_of("0f ae 00"), regs);  // fxsave [rax]
+  const Verdict v = judge(i, Gva(0x110ff), mmu::ErrorCode(kWriteErr));
+  EXPECT_EQ(text(v), "operand 1 interior+511 straddles second agrees");
+  EXPECT_EQ(v.note, "the last byte: the CPU checks the end of a state area first");
+}
+
 TEST(Verdict, PrefersTheOperandThatAgrees) {
   RegisterFile regs = test_registers();
   regs.regs[UserRegs::kRdi] = regs.regs[UserRegs::kRsi];  // movsb onto itself

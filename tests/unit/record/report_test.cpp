@@ -116,8 +116,8 @@ Call trace:
   main+0x55/0x100
   _start+0x11/0x20
 Memory map near 0x1234, which is in no mapping:
-   0x400000-0x402000 rw-p 0x0 /bin/guest
-   0x7ffd0000-0x7fff0000 rw-p 0x0 [stack]
+   0x400000-0x402000 rw-p pgoff 0x0 /bin/guest
+   0x7ffd0000-0x7fff0000 rw-p pgoff 0x0 [stack]
 )");
 }
 
@@ -138,7 +138,7 @@ TEST_F(ReportTest, ShowsTheNeighboursOfManyMappings) {
     input.vmas.push_back(VmaInfo(sample_vma(Gva(n * 0x10000), Gva(n * 0x10000 + 0x1000), fmt::format("m{}", n))));
   input.event = PageFaultEvent{Gva(0xa0800), mmu::ErrorCode(7)};
   const std::string report = text();
-  EXPECT_THAT(report, HasSubstr("=> 0xa0000-0xa1000 rw-p 0x0 m10"));
+  EXPECT_THAT(report, HasSubstr("=> 0xa0000-0xa1000 rw-p pgoff 0x0 m10"));
   EXPECT_THAT(report, HasSubstr("m7\n"));
   EXPECT_THAT(report, HasSubstr("m13\n"));
   EXPECT_THAT(report, Not(HasSubstr("m6\n")));
@@ -153,6 +153,22 @@ TEST_F(ReportTest, NamesTheOperandThatIsNotCanonical) {
   EXPECT_THAT(report, HasSubstr("BUG: unhandled exception 13 (#GP general protection)\nerror code 0x0000\n"));
   EXPECT_THAT(report, HasSubstr("the write of 4 bytes at 0x8000000000000000: this address is not canonical"));
   EXPECT_THAT(report, Not(HasSubstr("Page tables")));
+}
+
+TEST_F(ReportTest, ShowsAnErrorCodeOnlyWhereThereIsOne) {
+  input.event = ExceptionEvent{6, 0};
+  EXPECT_THAT(text(), HasSubstr("BUG: unhandled exception 6 (#UD invalid opcode)\nProcess 100"));
+  input.event = ExceptionEvent{200, 0};
+  EXPECT_THAT(text(), HasSubstr("unhandled exception 200 (unknown exception)"));
+}
+
+TEST_F(ReportTest, ACallToNowhereShowsWhoCalled) {
+  input.event = PageFaultEvent{Gva(0x1234000), mmu::ErrorCode(0x14)};
+  input.regs.rip = 0x1234000;
+  memory.put_word(0x7ffe0000, 0x401220);
+  const std::string report = text();
+  EXPECT_THAT(report, HasSubstr("RIP: 0x1234000\nInstruction: no-bytes\nExplained by: fetch\n"));
+  EXPECT_THAT(report, HasSubstr("Call trace:\n  0x1234000\n  ? work+0x20/0x100\n  main+0x55/0x100\n"));
 }
 
 TEST_F(ReportTest, ShowsAFatalEvent) {
