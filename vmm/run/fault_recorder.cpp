@@ -1,5 +1,6 @@
 #include "vmm/run/fault_recorder.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 
@@ -13,6 +14,9 @@ std::uint64_t now_ns() {
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
           .count());
 }
+constexpr std::byte kFsPrefix{0x64}, kGsPrefix{0x65};
+bool has_byte(std::span<const std::byte> code, std::byte value) { return std::ranges::find(code, value) != code.end(); }
+
 constexpr std::uint64_t elapsed(std::uint64_t from, std::uint64_t to) { return to > from ? to - from : 0; }
 }  // namespace
 
@@ -51,9 +55,11 @@ void FaultRecorder::decode_instruction(const mmu::AddressSpace& mm) {
   std::array<std::byte, 15> bytes;
   const std::size_t n = mmu::peek_user(mm, bytes, Gva(regs.rip));
   decode::RegisterFile file{.regs = regs};
-  if (const auto base = vcpu_.fs_base()) file.fs_base = *base;
-  if (const auto base = vcpu_.gs_base()) file.gs_base = *base;
-  record_.instruction = decoder_.decode(std::span(bytes).first(n), file);
+  const auto code = std::span(bytes).first(n);
+  // Reading a segment base costs a system call: only where the prefix is there.
+  if (has_byte(code, kFsPrefix)) file.fs_base = vcpu_.fs_base().value_or(0);
+  if (has_byte(code, kGsPrefix)) file.gs_base = vcpu_.gs_base().value_or(0);
+  record_.instruction = decoder_.decode(code, file);
   record_.verdict = decode::judge(record_.instruction, record_.address, record_.error);
 }
 
