@@ -44,6 +44,7 @@ TEST_F(BadProgramTest, TheUnspoiltProgramRuns) {
 TEST_F(BadProgramTest, NotThere) {
   expect_refused(folder_.path("missing"), kNotFound);
   expect_refused(folder_.path("missing/deeper"), kNotFound);
+  expect_refused(file("file", "x") + "/below", kNotFound);
   expect_refused("no-such-command-anywhere", kNotFound);
   expect_refused("", kNotFound);
 }
@@ -52,7 +53,6 @@ TEST_F(BadProgramTest, NotExecutable) {
   expect_refused(folder_.path(), kCannotExecute);
   expect_refused("/dev/null", kCannotExecute);
   expect_refused(file("no-x", ElfBytes().str(), 0644), kCannotExecute);
-  expect_refused(file("file", "x") + "/below", kCannotExecute);
 }
 
 TEST_F(BadProgramTest, NotAnElfFile) {
@@ -130,14 +130,6 @@ INSTANTIATE_TEST_SUITE_P(
                     segment("absurdly_large", 1, [](Elf64_Phdr& p) { p.p_memsz = 1ull << 46; }),
                     segment("overlapping", 1, [](Elf64_Phdr& p) { p.p_vaddr = kElfBase + 0x800; })),
     spoilt_name);
-
-TEST_F(BadProgramTest, ArgumentsThatDoNotFitTheStack) {
-  std::vector<std::string> words = {"run", "--", file("good", ElfBytes().str())};
-  for (int i = 0; i < 30; ++i) words.emplace_back(100'000, 'x');
-  const auto result = faultline(words);
-  expect_one_line(result);
-  EXPECT_EQ(result.status, kCannotExecute);
-}
 
 }  // namespace
 }  // namespace faultline::test
