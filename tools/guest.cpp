@@ -117,6 +117,11 @@ void publish(const std::string& report, const GuestOptions& options, vmm::FaultL
 
 int conclude(vmm::Session& session, const vmm::TaskExited& end, const GuestOptions& options, vmm::FaultLog* log) {
   if (const auto& trap = session.runner().fatal_trap()) {
+    if (trap->fault == mmu::FaultResult::kOutOfMemory) {
+      complain(fmt::format("{}: out of guest memory ({} MiB): raise --memory", session.config().exec.program,
+                           options.machine.memory_bytes >> 20));
+      return end.status.shell_status();
+    }
     vmm::ReportInput input;
     std::visit([&input](const auto& event) { input.event = event; }, trap->event);
     input.regs = trap->regs;

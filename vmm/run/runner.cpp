@@ -25,7 +25,7 @@ std::optional<RunEnd> Runner::handle(const PageFaultEvent& event) {
     ++statistics_.by_path[outcome.path.decided_by()];
     return std::nullopt;
   }
-  trap_ = LastTrap{event, regs, linux_abi::Task::signal_for(event, outcome)};
+  trap_ = LastTrap{event, regs, linux_abi::Task::signal_for(event, outcome), outcome.result};
   task_.on_page_fault(event, outcome);
   return std::nullopt;
 }
@@ -33,7 +33,7 @@ std::optional<RunEnd> Runner::handle(const PageFaultEvent& event) {
 std::optional<RunEnd> Runner::handle(const ExceptionEvent& event) {
   ++statistics_.exceptions;
   storm_.progress();
-  trap_ = LastTrap{event, vcpu_.regs(), task_.signal_for(event)};
+  trap_ = LastTrap{.event = event, .regs = vcpu_.regs(), .signal = task_.signal_for(event)};
   task_.on_exception(event);
   return std::nullopt;
 }

@@ -35,6 +35,7 @@ struct LastTrap {
   std::variant<PageFaultEvent, ExceptionEvent> event;
   UserRegs regs;
   linux_abi::SignalInfo signal;
+  mmu::FaultResult fault = mmu::FaultResult::kResolved;  // of a page fault: why it was not resolved
 };
 
 struct RunStatistics {
