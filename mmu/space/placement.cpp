@@ -32,32 +32,39 @@ struct Window {
   std::uint64_t low = 0, high = 0;
 };
 
-// Linux unmapped_area: the lowest room of `length` bytes in the window.
+// Linux unmapped_area: the lowest room of `length` bytes in the window. A stack's guard gap
+// counts only where the stack lies right above room that is large enough without.
 std::optional<Gva> lowest_gap(const AddressSpace& mm, Window window, std::uint64_t length) {
   std::uint64_t at = std::max(window.low, mm.limits.mmap_min_addr);
-  for (const Vma* vma = mm.vmas.find(Gva(at));; vma = mm.vmas.find(Gva(at))) {
+  for (;;) {
     if (at > window.high || window.high - at < length) return std::nullopt;
-    if (vma == nullptr) return Gva(at);
-    const std::uint64_t room_end = std::min(start_with_gap(mm, *vma).raw(), window.high);
-    if (room_end > at && room_end - at >= length) return Gva(at);
-    at = std::max(at, vma->end.raw());
+    const Vma* above = mm.vmas.find(Gva(at));
+    if (above == nullptr || at + length <= start_with_gap(mm, *above).raw()) return Gva(at);
+    at = above->end.raw();
   }
 }
 
-// Linux unmapped_area_topdown: the highest.
+// Linux unmapped_area_topdown: the highest. Where a stack lies right above room that is large
+// enough, the search goes on below its guard gap, whatever room there is in the gap.
 std::optional<Gva> highest_gap(const AddressSpace& mm, Window window, std::uint64_t length) {
   const std::uint64_t low = std::max(window.low, mm.limits.mmap_min_addr);
   std::uint64_t high = window.high;
-  // `above` is the first VMA beyond the gap that is looked at.
-  auto above = mm.vmas.find_position(Gva(high));
-  for (;;) {
-    if (above != mm.vmas.end()) high = std::min(high, start_with_gap(mm, above->second).raw());
-    const bool last = above == mm.vmas.begin();
-    const std::uint64_t room_start = last ? low : std::max(low, std::prev(above)->second.end.raw());
-    if (high >= room_start && high - room_start >= length) return Gva(high - length);
-    if (last || high <= low) return std::nullopt;
+  auto above = mm.vmas.find_position(Gva(high));  // the first VMA beyond the room looked at
+  while (high > low) {
+    const bool lowest = above == mm.vmas.begin();
+    const std::uint64_t room_start = lowest ? low : std::max(low, std::prev(above)->second.end.raw());
+    const std::uint64_t room_end = above == mm.vmas.end() ? high : std::min(high, above->second.start.raw());
+    if (room_end >= room_start && room_end - room_start >= length) {
+      const std::uint64_t gap = above == mm.vmas.end() ? room_end : start_with_gap(mm, above->second).raw();
+      if (gap >= room_end) return Gva(room_end - length);
+      high = gap;
+      above = mm.vmas.find_position(Gva(high));
+      continue;
+    }
+    if (lowest) return std::nullopt;
     --above;
   }
+  return std::nullopt;
 }
 
 bool overlaps(const AddressSpace& mm, std::uint64_t address, std::uint64_t length) {

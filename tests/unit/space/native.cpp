@@ -1,0 +1,231 @@
+#include "tests/unit/space/native.hpp"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+namespace faultline::mmu::testing {
+
+namespace {
+
+constexpr std::uint64_t kPage = 4096;
+
+// The child allocates nothing: its address space is full.
+sigjmp_buf touch_failed;
+std::array<std::uint8_t, 64> mincore_vector;
+
+void on_signal(int signal) { siglongjmp(touch_failed, signal); }
+
+std::int64_t touch(std::uint64_t address, bool write) {
+  if (const int signal = sigsetjmp(touch_failed, 1); signal != 0) return -signal;
+  // Assembly, so that no sanitizer looks at it.
+  if (write) {
+    asm volatile("lock; orb $0, (%0)" ::"r"(address) : "memory");
+  } else {
+    asm volatile("movb (%0), %%al" ::"r"(address) : "al", "memory");
+  }
+  return 0;
+}
+
+Reply execute(Request request, const std::vector<int>& files) {
+  Reply reply;
+  auto& a = request.args;
+  if (request.number == Request::kRead || request.number == Request::kWrite) {
+    reply.result = touch(a[0], request.number == Request::kWrite);
+    return reply;
+  }
+  if (request.number == SYS_mmap && (a[3] & MAP_ANONYMOUS) == 0) a[4] = static_cast<std::uint64_t>(files[a[4]]);
+  if (request.number == SYS_mincore) {
+    mincore_vector.fill(0);
+    a[2] = reinterpret_cast<std::uint64_t>(mincore_vector.data());
+  }
+  const long result = syscall(request.number, a[0], a[1], a[2], a[3], a[4], a[5]);
+  reply.result = result == -1 ? -errno : result;
+  reply.vector = mincore_vector;
+  return reply;
+}
+
+[[noreturn]] void serve(int in, int out, const std::vector<int>& files) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  sigaction(SIGSEGV, &action, nullptr);
+  sigaction(SIGBUS, &action, nullptr);
+  Request request;
+  while (read(in, &request, sizeof request) == sizeof request) {
+    const Reply reply = execute(request, files);
+    if (write(out, &reply, sizeof reply) != sizeof reply) break;
+  }
+  _exit(0);
+}
+
+std::uint32_t flag_of(std::string_view name) {
+  static constexpr std::pair<std::string_view, std::uint32_t> kNames[] = {
+      {"rd", VmFlags::kRead},       {"wr", VmFlags::kWrite},       {"ex", VmFlags::kExec},
+      {"sh", VmFlags::kShared},     {"mr", VmFlags::kMayRead},     {"mw", VmFlags::kMayWrite},
+      {"me", VmFlags::kMayExec},    {"ms", VmFlags::kMayShare},    {"gd", VmFlags::kGrowsDown},
+      {"lo", VmFlags::kLocked},     {"lf", VmFlags::kLockOnFault}, {"dc", VmFlags::kDontCopy},
+      {"wf", VmFlags::kWipeOnFork}, {"sr", VmFlags::kSeqRead},     {"rr", VmFlags::kRandRead},
+      {"nr", VmFlags::kNoReserve},  {"ac", VmFlags::kAccount},     {"hg", VmFlags::kHugePage},
+      {"nh", VmFlags::kNoHugePage}, {"dd", VmFlags::kDontDump},    {"mg", VmFlags::kMergeable}};
+  for (const auto& [text, bit] : kNames)
+    if (text == name) return bit;
+  return 0;
+}
+
+// "7f00-7f10 rw-p 00000000 00:01 42 path"; false for the lines between.
+bool parse_header(const std::string& line, NativeVma& vma) {
+  char rights[8];
+  unsigned device_major, device_minor;
+  return std::sscanf(line.c_str(), "%lx-%lx %4s %lx %x:%x %lu", &vma.start, &vma.end, rights, &vma.offset,
+                     &device_major, &device_minor, &vma.inode) == 7;
+}
+
+void parse_detail(const std::string& line, NativeVma& vma) {
+  std::istringstream words(line);
+  std::string key;
+  words >> key;
+  std::uint64_t kilobytes = 0;
+  if (key == "Rss:" && words >> kilobytes) vma.rss = kilobytes * 1024 / kPage;
+  if (key == "Anonymous:" && words >> kilobytes) vma.anonymous = kilobytes * 1024 / kPage;
+  if (key != "VmFlags:") return;
+  std::uint32_t bits = 0;
+  for (std::string flag; words >> flag;) bits |= flag_of(flag);
+  vma.flags = VmFlags(bits);
+}
+
+std::string proc_path(pid_t pid, const char* name) { return "/proc/" + std::to_string(pid) + "/" + name; }
+
+}  // namespace
+
+NativeProcess::NativeProcess(Window window, std::vector<int> files) : window_(window) {
+  int down[2], up[2];
+  if (pipe(down) != 0 || pipe(up) != 0) {
+    why_ = "no pipes";
+    return;
+  }
+  const int blocker = static_cast<int>(syscall(SYS_memfd_create, "block", 0));
+  blocker_index_ = files.size();
+  files.push_back(blocker);
+  child_ = fork();
+  if (child_ == 0) {
+    close(down[1]);
+    close(up[0]);
+    serve(down[0], up[1], files);
+  }
+  close(down[0]);
+  close(up[1]);
+  to_child_ = down[1];
+  from_child_ = up[0];
+  ready_ = child_ > 0 && blocker >= 0 && block_everything_else();
+  if (!ready_ && why_.empty()) why_ = "no child";
+  start_ = read_counters();
+  close(blocker);
+}
+
+NativeProcess::~NativeProcess() {
+  close(to_child_);
+  close(from_child_);
+  if (child_ > 0) {
+    kill(child_, SIGKILL);
+    waitpid(child_, nullptr, 0);
+  }
+}
+
+Reply NativeProcess::call(const Request& request) {
+  Reply reply;
+  reply.result = -100000;
+  if (write(to_child_, &request, sizeof request) != sizeof request) return reply;
+  if (read(from_child_, &reply, sizeof reply) != sizeof reply) reply.result = -100001;
+  return reply;
+}
+
+bool NativeProcess::block_everything_else() {
+  std::ifstream maps(proc_path(child_, "maps"));
+  std::vector<NativeVma> taken(1);
+  taken[0].start = window_.start;
+  taken[0].end = window_.end;
+  for (std::string line; std::getline(maps, line);) {
+    NativeVma vma;
+    if (!parse_header(line, vma) || vma.start >= kTaskSize) continue;
+    if (vma.end > window_.start && vma.start < window_.end) {
+      why_ = "the window is in use";
+      return false;
+    }
+    // The stack keeps a little room to grow.
+    if (line.find("[stack]") != std::string::npos) vma.start -= 16 * kPage;
+    taken.push_back(vma);
+  }
+  std::sort(taken.begin(), taken.end(), [](const auto& a, const auto& b) { return a.start < b.start; });
+  std::uint64_t at = 0x10000;
+  const auto block = [&](std::uint64_t from, std::uint64_t to) {
+    if (from >= to) return true;
+    // The blocker is the last file.
+    const Request request{.number = SYS_mmap,
+                          .args = {from, to - from, PROT_NONE, MAP_SHARED | MAP_FIXED_NOREPLACE, blocker_index_, 0}};
+    return call(request).result == static_cast<std::int64_t>(from);
+  };
+  for (const NativeVma& vma : taken) {
+    if (!block(at, vma.start)) {
+      why_ = "cannot block the rest of the address space";
+      return false;
+    }
+    at = std::max(at, vma.end);
+  }
+  return block(at, kTaskSize);
+}
+
+std::vector<NativeVma> NativeProcess::vmas() const {
+  std::ifstream smaps(proc_path(child_, "smaps"));
+  std::vector<NativeVma> result;
+  bool inside = false;
+  for (std::string line; std::getline(smaps, line);) {
+    NativeVma vma;
+    if (parse_header(line, vma)) {
+      if (vma.start >= window_.end) break;
+      inside = vma.start >= window_.start;
+      if (inside) result.push_back(vma);
+    } else if (inside) {
+      parse_detail(line, result.back());
+    }
+  }
+  return result;
+}
+
+NativeCounters NativeProcess::read_counters() const {
+  std::ifstream status(proc_path(child_, "status"));
+  NativeCounters c;
+  for (std::string line; std::getline(status, line);) {
+    std::istringstream words(line);
+    std::string key;
+    std::uint64_t kilobytes = 0;
+    if (!(words >> key >> kilobytes)) continue;
+    const std::uint64_t pages = kilobytes * 1024 / kPage;
+    if (key == "VmSize:") c.total = pages;
+    if (key == "VmData:") c.data = pages;
+    if (key == "VmStk:") c.stack = pages;
+    if (key == "VmLck:") c.locked = pages;
+  }
+  return c;
+}
+
+NativeCounters NativeProcess::counters() const {
+  const NativeCounters now = read_counters();
+  return {now.total - start_.total, now.data - start_.data, now.stack - start_.stack, now.locked - start_.locked};
+}
+
+}  // namespace faultline::mmu::testing

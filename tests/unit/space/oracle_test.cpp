@@ -1,0 +1,231 @@
+// Random sequences of memory system calls, made by the kernel and by an AddressSpace: results,
+// VMAs with all their flags, resident pages and counters are equal after every single call.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <random>
+
+#include "tests/unit/space/mirror.hpp"
+
+namespace faultline::mmu {
+namespace {
+
+using testing::Mirror;
+using testing::MirrorFile;
+using testing::Request;
+using testing::Window;
+using testing::World;
+
+constexpr std::uint64_t kStart = 0x2000'0000'0000;
+constexpr std::uint64_t kFilePages = 24;
+
+constexpr int kMadvice[] = {MADV_NORMAL,
+                            MADV_RANDOM,
+                            MADV_SEQUENTIAL,
+                            MADV_WILLNEED,
+                            MADV_DONTNEED,
+                            MADV_DONTNEED,
+                            MADV_DONTNEED,
+                            MADV_FREE,
+                            MADV_DONTFORK,
+                            MADV_DOFORK,
+                            MADV_MERGEABLE,
+                            MADV_UNMERGEABLE,
+                            MADV_HUGEPAGE,
+                            MADV_NOHUGEPAGE,
+                            MADV_DONTDUMP,
+                            MADV_DODUMP,
+                            MADV_WIPEONFORK,
+                            MADV_KEEPONFORK,
+                            MADV_COLD,
+                            22 /* POPULATE_READ */,
+                            23 /* POPULATE_WRITE */,
+                            24 /* DONTNEED_LOCKED */};
+
+// What kinds of calls a run makes, in shares.
+struct Mix {
+  std::uint64_t pages;    // of the window
+  std::uint64_t longest;  // of one call, pages
+  bool stacks = false;    // MAP_GROWSDOWN
+  bool locks = true;
+  bool free_placement = true;  // mmap and mremap without an address
+};
+
+class Generator {
+ public:
+  Generator(unsigned seed, Mix mix) : random_(seed), mix_(mix) {}
+
+  Request next() {
+    switch (below(mix_.locks ? 24 : 20)) {
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+      case 4: return mmap_anonymous();
+      case 5:
+      case 6: return mmap_file();
+      case 7:
+      case 8: return {SYS_munmap, {address(), length()}};
+      case 9:
+      case 10:
+      case 11: return {SYS_mprotect, {address(), length(), protection()}};
+      case 12:
+      case 13: return mremap();
+      case 14: return {SYS_madvise, {address(), length(), static_cast<std::uint64_t>(pick(kMadvice))}};
+      case 15: return {SYS_msync, {address(), length(), below(8)}};
+      case 16: return {SYS_mincore, {address(), length(), 0}};
+      case 17: return {Request::kRead, {address() + below(kPageSize)}};
+      case 18:
+      case 19: return {Request::kWrite, {address() + below(kPageSize)}};
+      case 20: return {SYS_mlock, {address() + below(2), length()}};
+      case 21: return {SYS_mlock2, {address(), length(), below(2)}};
+      case 22: return {SYS_munlock, {address(), length()}};
+      default: return below(8) == 0 ? all_locks() : Request{SYS_munlock, {address(), length()}};
+    }
+  }
+
+ private:
+  std::uint64_t below(std::uint64_t n) { return std::uint64_t{random_()} % n; }
+  template <class T, std::size_t N>
+  T pick(const T (&from)[N]) {
+    return from[below(N)];
+  }
+  std::uint64_t address() { return kStart + below(mix_.pages) * kPageSize; }
+  // Seldom not a whole number of pages, or nothing.
+  std::uint64_t length() {
+    const std::uint64_t bytes = (1 + below(mix_.longest)) * kPageSize;
+    return below(16) == 0 ? bytes - below(kPageSize + 1) : bytes;
+  }
+  std::uint64_t protection() {
+    constexpr int kProts[] = {PROT_NONE,
+                              PROT_READ,
+                              PROT_READ | PROT_WRITE,
+                              PROT_READ | PROT_WRITE,
+                              PROT_READ | PROT_EXEC,
+                              PROT_WRITE,
+                              PROT_EXEC,
+                              PROT_READ | PROT_WRITE | PROT_EXEC};
+    return static_cast<std::uint64_t>(pick(kProts));
+  }
+  // Where a mapping goes: exact, exact if free, a hint, or anywhere.
+  std::uint64_t where_flags() {
+    const std::uint64_t n = below(10);
+    if (n < 5) return MAP_FIXED;
+    return n < 8 || !mix_.free_placement ? MAP_FIXED_NOREPLACE : 0;
+  }
+  Request mmap_anonymous() {
+    std::uint64_t flags = MAP_ANONYMOUS | where_flags() | (below(8) == 0 ? MAP_SHARED : MAP_PRIVATE);
+    if (below(8) == 0) flags |= MAP_NORESERVE;
+    if (below(8) == 0) flags |= MAP_POPULATE;
+    if (below(16) == 0) flags |= MAP_STACK;
+    if (mix_.stacks && below(3) == 0) flags |= MAP_GROWSDOWN;
+    if (mix_.locks && below(16) == 0) flags |= MAP_LOCKED;
+    const bool anywhere = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == 0 && below(2) == 0;
+    return {SYS_mmap, {anywhere ? 0 : address(), length(), protection(), flags, 0, 0}};
+  }
+  Request mmap_file() {
+    std::uint64_t flags = where_flags() | (below(2) == 0 ? MAP_SHARED : MAP_PRIVATE);
+    if (below(8) == 0) flags |= MAP_POPULATE;
+    return {SYS_mmap, {address(), length(), protection(), flags, below(4), below(kFilePages + 4) * kPageSize}};
+  }
+  Request mremap() {
+    std::uint64_t flags = below(8) == 0 ? 0 : MREMAP_MAYMOVE;
+    const std::uint64_t kind = below(8);
+    if (kind < 3) flags |= MREMAP_FIXED;
+    if (kind == 3 && mix_.free_placement) flags |= 4;  // MREMAP_DONTUNMAP
+    if (kind == 4) flags |= MREMAP_FIXED | 4;
+    if (!mix_.free_placement && (flags & MREMAP_FIXED) == 0) flags &= ~std::uint64_t{MREMAP_MAYMOVE};
+    const std::uint64_t old_length = below(12) == 0 ? 0 : length();
+    const std::uint64_t new_length = below(2) == 0 ? old_length : length();
+    return {SYS_mremap, {address(), old_length, new_length, flags, address(), 0}};
+  }
+  Request all_locks() {
+    if (below(2) == 0) return {SYS_munlockall, {}};
+    return {SYS_mlockall, {std::uint64_t{MCL_FUTURE} | (below(2) == 0 ? MCL_ONFAULT : 0)}};
+  }
+
+  std::mt19937 random_;
+  Mix mix_;
+};
+
+int filled(int descriptor) {
+  // Page by page: the kernel then keeps the file in pages of 4 KiB.
+  std::array<char, kPageSize> page{};
+  for (std::uint64_t i = 0; i < kFilePages; ++i) {
+    page.fill(static_cast<char>(i + 1));
+    EXPECT_EQ(pwrite(descriptor, page.data(), page.size(), static_cast<off_t>(i * kPageSize)),
+              static_cast<ssize_t>(page.size()));
+  }
+  return descriptor;
+}
+
+int temporary_file(FileKind& kind) {
+  std::string path = ::testing::TempDir() + "faultline-oracle-XXXXXX";
+  const int descriptor = mkstemp(path.data());
+  unlink(path.c_str());
+  struct statfs fs {};
+  fstatfs(descriptor, &fs);
+  constexpr auto kTmpfs = 0x01021994;
+  kind = fs.f_type == kTmpfs ? FileKind::kShmem : FileKind::kRegular;
+  return filled(descriptor);
+}
+
+int reopened(int descriptor, int mode) {
+  return open(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), mode | O_CLOEXEC);
+}
+
+// A memfd, a disk file, and a memfd each that can only be read and only be written.
+std::vector<MirrorFile> make_files(World& world) {
+  FileKind kind{};
+  const std::uint64_t bytes = kFilePages * kPageSize;
+  const int memory = filled(memfd_create("oracle", MFD_CLOEXEC));
+  const int disk = temporary_file(kind);
+  const int second = filled(memfd_create("read-only", MFD_CLOEXEC));
+  const int third = filled(memfd_create("write-only", MFD_CLOEXEC));
+  std::vector<MirrorFile> files{
+      {.descriptor = memory, .mapping = world.file(FileKind::kShmem, bytes)},
+      {.descriptor = disk, .mapping = world.file(kind, bytes)},
+      {.descriptor = reopened(second, O_RDONLY), .mapping = world.file(FileKind::kShmem, bytes), .writable = false},
+      {.descriptor = reopened(third, O_WRONLY), .mapping = world.file(FileKind::kShmem, bytes), .readable = false}};
+  close(second);
+  close(third);
+  return files;
+}
+
+void run(unsigned seed, Mix mix, int steps) {
+  World world;
+  const std::vector<MirrorFile> files = make_files(world);
+  const Window window{kStart, kStart + mix.pages * kPageSize};
+  {
+    Mirror mirror(window, files, world);
+    for (const MirrorFile& file : files) close(file.descriptor);
+    if (!mirror.ready()) GTEST_SKIP() << mirror.why();
+    mirror.space().limits.may_lock_without_limit = geteuid() == 0;
+    Generator generator(seed, mix);
+    for (int i = 0; i < steps; ++i) {
+      const auto difference = mirror.step(generator.next());
+      ASSERT_FALSE(difference) << "step " << i << ": " << *difference << "\n" << mirror.history();
+    }
+    // Both outcomes were met often: the sequence tests something.
+    EXPECT_GT(mirror.succeeded, static_cast<std::uint64_t>(steps) / 4);
+    EXPECT_GT(mirror.failed, static_cast<std::uint64_t>(steps) / 20);
+  }
+  EXPECT_FALSE(world.sink.freed_before_flush);
+  std::uint64_t cached = 0;
+  for (const auto& [id, file] : world.cache.mappings()) cached += file->cached_pages();
+  EXPECT_EQ(world.frames.used_frames(), world.baseline + cached) << "frames leaked";
+}
+
+class Oracle : public ::testing::TestWithParam<unsigned> {};
+
+// Crowded: every call meets several VMAs.
+TEST_P(Oracle, Crowded) { run(GetParam(), {.pages = 48, .longest = 8, .locks = false, .free_placement = false}, 1500); }
+TEST_P(Oracle, CrowdedWithLocks) { run(100 + GetParam(), {.pages = 48, .longest = 8}, 1500); }
+TEST_P(Oracle, WithStacks) { run(200 + GetParam(), {.pages = 1200, .longest = 64, .stacks = true}, 1000); }
+INSTANTIATE_TEST_SUITE_P(Seeds, Oracle, ::testing::Range(1U, 5U));
+
+}  // namespace
+}  // namespace faultline::mmu
