@@ -145,17 +145,6 @@ void KvmVcpu::prepare_user() {
   edited_ = false;
 }
 
-// From user code to the resume stub, where a TLB flush can be had.
-Result<void> KvmVcpu::leave_user() {
-  auto done = change_sregs([](kvm_sregs& s) {
-    s.cs.selector = FL_KERNEL_CS;
-    s.ss.selector = FL_KERNEL_SS;
-    s.cs.dpl = s.ss.dpl = 0;
-  });
-  if (done) position_ = Position::kAtResume;
-  return done;
-}
-
 int KvmVcpu::enter() {
   static thread_local const pid_t self = [] {
     unblock_kick_signal();
@@ -261,32 +250,6 @@ VcpuEvent KvmVcpu::decode_syscall() {
 VcpuEvent KvmVcpu::fatal() {
   dead_ = true;
   return explain_fatal({vcpu_, ram_, index_, mode(), root_, regs_});
-}
-
-Result<void> KvmVcpu::change_sregs(auto&& change) {
-  auto sregs = vcpu_.sregs();
-  if (!sregs) return tl::unexpected(sregs.error());
-  change(*sregs);
-  return vcpu_.set_sregs(*sregs);
-}
-
-Result<std::uint64_t> KvmVcpu::fs_base() {
-  return vcpu_.sregs().map([](const kvm_sregs& s) { return std::uint64_t{s.fs.base}; });
-}
-Result<void> KvmVcpu::set_fs_base(std::uint64_t base) {
-  return change_sregs([&](kvm_sregs& s) { s.fs.base = base; });
-}
-Result<std::uint64_t> KvmVcpu::gs_base() {
-  return vcpu_.sregs().map([](const kvm_sregs& s) { return std::uint64_t{s.gs.base}; });
-}
-Result<void> KvmVcpu::set_gs_base(std::uint64_t base) {
-  return change_sregs([&](kvm_sregs& s) { s.gs.base = base; });
-}
-
-Result<void> KvmVcpu::set_page_table(Gpa root) {
-  auto done = change_sregs([&](kvm_sregs& s) { s.cr3 = root.raw(); });
-  if (done) root_ = root;
-  return done;
 }
 
 }  // namespace faultline::vmm::kvm

@@ -1,4 +1,4 @@
-// KvmVcpu: x87, SSE and AVX state.
+// KvmVcpu: state beside the general registers. Rarely asked for, one or two ioctls each.
 #include <algorithm>
 #include <cstring>
 
@@ -42,6 +42,43 @@ Result<void> KvmVcpu::set_xsave(std::span<const std::byte> area) {
   std::memcpy(bytes + kHeader, &components, sizeof components);
   if (auto done = FL_KVM_IOCTL(vcpu_.get(), KVM_SET_XSAVE, &state); !done) return tl::unexpected(done.error());
   return {};
+}
+
+Result<void> KvmVcpu::change_sregs(auto&& change) {
+  auto sregs = vcpu_.sregs();
+  if (!sregs) return tl::unexpected(sregs.error());
+  change(*sregs);
+  return vcpu_.set_sregs(*sregs);
+}
+
+// From user code to the resume stub, where a TLB flush can be had.
+Result<void> KvmVcpu::leave_user() {
+  auto done = change_sregs([](kvm_sregs& s) {
+    s.cs.selector = FL_KERNEL_CS;
+    s.ss.selector = FL_KERNEL_SS;
+    s.cs.dpl = s.ss.dpl = 0;
+  });
+  if (done) position_ = Position::kAtResume;
+  return done;
+}
+
+Result<std::uint64_t> KvmVcpu::fs_base() {
+  return vcpu_.sregs().map([](const kvm_sregs& s) { return std::uint64_t{s.fs.base}; });
+}
+Result<void> KvmVcpu::set_fs_base(std::uint64_t base) {
+  return change_sregs([&](kvm_sregs& s) { s.fs.base = base; });
+}
+Result<std::uint64_t> KvmVcpu::gs_base() {
+  return vcpu_.sregs().map([](const kvm_sregs& s) { return std::uint64_t{s.gs.base}; });
+}
+Result<void> KvmVcpu::set_gs_base(std::uint64_t base) {
+  return change_sregs([&](kvm_sregs& s) { s.gs.base = base; });
+}
+
+Result<void> KvmVcpu::set_page_table(Gpa root) {
+  auto done = change_sregs([&](kvm_sregs& s) { s.cr3 = root.raw(); });
+  if (done) root_ = root;
+  return done;
 }
 
 }  // namespace faultline::vmm::kvm
