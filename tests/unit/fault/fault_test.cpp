@@ -6,7 +6,7 @@
 #include "mmu/pgtable/editor.hpp"
 #include "mmu/space/uaccess.hpp"
 #include "mmu/space/zap.hpp"
-#include "tests/unit/support/guest_memory.hpp"
+#include "tests/unit/support/fault_fixture.hpp"
 
 namespace faultline::mmu {
 namespace {
@@ -14,64 +14,6 @@ namespace {
 using test::GuestMemory;
 using test::TestFile;
 
-constexpr std::uint32_t kRwFlags = VmFlags::kRead | VmFlags::kWrite | VmFlags::kMayRead | VmFlags::kMayWrite;
-constexpr std::uint32_t kRoFlags = VmFlags::kRead | VmFlags::kMayRead | VmFlags::kMayWrite;
-constexpr Gva kBase(0x4000'0000);
-
-// Keeps what an observer is told.
-struct Observer final : FaultObserver {
-  EditLog* began(const AddressSpace&, const FaultRequest&) override {
-    log.clear();
-    return &log;
-  }
-  void decided() override { ++decisions; }
-  void ended(const AddressSpace&, const FaultRequest&, const FaultOutcome& o) override { outcomes.push_back(o); }
-  EditLog log;
-  int decisions = 0;
-  std::vector<FaultOutcome> outcomes;
-};
-
-class FaultTest : public testing::TestWithParam<PagingMode> {
- protected:
-  GuestMemory g{32ULL << 20, GetParam()};
-  std::unique_ptr<AddressSpace> mm = AddressSpace::create(g.env);
-  Observer observer;
-
-  void SetUp() override { mm->observer = &observer; }
-  void TearDown() override {
-    mm->observer = nullptr;
-    mm.reset();
-    EXPECT_EQ(g.frames.check_invariants(), std::nullopt);
-    for (const auto& [id, mapping] : g.cache.mappings())
-      for (const auto& [page, frame] : mapping->pages()) EXPECT_EQ(g.frames.at(frame).refcount, 1);
-  }
-
-  Vma& add(Gva start, std::uint64_t pages, std::uint32_t flags, std::shared_ptr<FileMapping> file = nullptr,
-           Pgoff pgoff = Pgoff(0)) {
-    const Pgoff offset = file ? pgoff : Pgoff(start.page().raw());
-    return mm->vmas.insert({.start = start,
-                            .end = start + pages * kPageSize,
-                            .flags = VmFlags(flags),
-                            .pgoff = offset,
-                            .file = std::move(file),
-                            .name = {}});
-  }
-  std::shared_ptr<FileMapping> file(FileKind kind, std::uint64_t bytes, TestFile** raw = nullptr) {
-    std::string content(bytes, '\0');
-    for (std::uint64_t i = 0; i < bytes; ++i) content[i] = static_cast<char>('a' + i / kPageSize % 26);
-    auto f = std::make_unique<TestFile>(FileId{1, 7}, kind, std::move(content));
-    if (raw != nullptr) *raw = f.get();
-    return g.cache.open(std::move(f));
-  }
-  FaultOutcome fault(Gva at, std::uint32_t error) {
-    return handle_page_fault(*mm, {.address = at, .error = ErrorCode(error), .ip = Gva(0x401000)});
-  }
-  Pte entry(Gva at) {
-    const PteSlot slot = mm->tables().find(at);
-    return slot.valid() ? slot.load() : Pte();
-  }
-  char byte_at(Gva at) { return static_cast<char>(g.frames.memory().at(mm->tables().walk(at).physical())[0]); }
-};
 INSTANTIATE_TEST_SUITE_P(EveryMode, FaultTest, testing::ValuesIn(kPagingModes), test::mode_name);
 
 constexpr std::uint32_t kRead = 4, kWrite = 6, kFetch = 0x14, kWriteProt = 7;
@@ -365,76 +307,6 @@ TEST_P(FaultTest, FileErrorsAreSigbus) {
   raw->fail_with = EIO;
   EXPECT_EQ(fault(kBase, kRead).result, FaultResult::kBusAdrErr);
   EXPECT_EQ(fault(kBase, kWrite).result, FaultResult::kBusAdrErr);
-}
-
-// The kernel's own accesses ---------------------------------------------------------------
-
-TEST_P(FaultTest, CopiesFaultPagesInAndStopAtTheFirstBadOne) {
-  add(kBase, 2, kRwFlags);
-  const std::string text(2 * kPageSize, 't');
-  EXPECT_EQ(copy_to_user(*mm, kBase, std::as_bytes(std::span(text))), 0u);
-  EXPECT_EQ(mm->counters.minor, 2u);
-  EXPECT_EQ(mm->counters.perf_minor, 2u);
-  EXPECT_TRUE(entry(kBase).dirty());
-  std::string back(3 * kPageSize, '\0');
-  EXPECT_EQ(copy_from_user(*mm, std::as_writable_bytes(std::span(back)), kBase), kPageSize);
-  EXPECT_EQ(back.substr(0, 2 * kPageSize), text);
-  EXPECT_EQ(clear_user(*mm, kBase + 10, 5), 0u);
-  EXPECT_EQ(byte_at(kBase + 9), 't');
-  EXPECT_EQ(byte_at(kBase + 10), '\0');
-  EXPECT_EQ(byte_at(kBase + 15), 't');
-}
-
-TEST_P(FaultTest, CopiesRefuseWhatUserCodeMayNotTouch) {
-  add(kBase, 1, kRoFlags);
-  add(kBase + kPageSize, 1, VmFlags::kMayRead);
-  const int value = 1;
-  EXPECT_EQ(put_user(*mm, kBase, value).error().value(), EFAULT);
-  EXPECT_TRUE(get_user<int>(*mm, kBase));
-  EXPECT_EQ(get_user<int>(*mm, kBase + kPageSize).error().value(), EFAULT);
-  EXPECT_EQ(get_user<int>(*mm, mm->task_size() - 2).error().value(), EFAULT);
-  EXPECT_EQ(get_user<int>(*mm, Gva(~0ULL - 1)).error().value(), EFAULT);
-  EXPECT_EQ(get_user<int>(*mm, Gva(0xffff'8000'0000'0000)).error().value(), EFAULT);
-}
-
-TEST_P(FaultTest, GupIsCountedByTheTaskAlone) {
-  add(kBase, 1, kRwFlags);
-  EXPECT_TRUE(fault_in_page(*mm, kBase, true, FaultOrigin::kGup));
-  EXPECT_EQ(mm->counters.minor, 1u);
-  EXPECT_EQ(mm->counters.perf_faults + mm->counters.perf_minor, 0u);
-  EXPECT_TRUE(fault_in_page(*mm, kBase, true, FaultOrigin::kGup));
-  EXPECT_EQ(mm->counters.minor, 1u);
-  EXPECT_EQ(fault_in_page(*mm, kBase + kPageSize, false, FaultOrigin::kGup).error().value(), EFAULT);
-}
-
-TEST_P(FaultTest, StringsEndAtTheirNulOrWithAnError) {
-  add(kBase, 2, kRwFlags);
-  const std::string text = "hello";
-  ASSERT_EQ(copy_to_user(*mm, kBase + kPageSize - 3, std::as_bytes(std::span(text.c_str(), 6))), 0u);
-  EXPECT_EQ(string_from_user(*mm, kBase + kPageSize - 3, 100).value(), "hello");
-  EXPECT_EQ(string_from_user(*mm, kBase + kPageSize - 3, 5).value(), "hello");
-  EXPECT_EQ(string_from_user(*mm, kBase + kPageSize - 3, 4).error().value(), ENAMETOOLONG);
-  ASSERT_EQ(copy_to_user(*mm, kBase + 2 * kPageSize - 2, std::as_bytes(std::span("xx", 2))), 0u);
-  EXPECT_EQ(string_from_user(*mm, kBase + 2 * kPageSize - 2, 100).error().value(), EFAULT);
-}
-
-TEST_P(FaultTest, PeekingChangesNothing) {
-  add(kBase, 4, kRwFlags);
-  fault(kBase, kRead);
-  std::array<std::byte, 2 * kPageSize> buffer;
-  EXPECT_EQ(peek_user(*mm, buffer, kBase + 16), kPageSize - 16);
-  EXPECT_EQ(mm->counters.minor, 1u);
-  EXPECT_FALSE(entry(kBase + kPageSize).present());
-}
-
-TEST_P(FaultTest, SpansMergeNeighbouringFrames) {
-  add(kBase, 4, kRwFlags);
-  const auto spans = user_spans(*mm, kBase + 100, 3 * kPageSize, UserAccess::kWrite);
-  std::uint64_t total = 0;
-  for (const auto& s : spans) total += s.size();
-  EXPECT_EQ(total, 3 * kPageSize);
-  EXPECT_EQ(user_spans(*mm, kBase + 100, 9 * kPageSize, UserAccess::kWrite).back().size() > 0, true);
-  EXPECT_TRUE(user_spans(*mm, Gva(0x1000), 10, UserAccess::kRead).empty());
 }
 
 }  // namespace
