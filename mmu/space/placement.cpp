@@ -104,7 +104,8 @@ SysResult<Gva> top_down(const AddressSpace& mm, const PlacementRequest& r) {
 // Linux __thp_get_unmapped_area: looks for 2 MiB more than needed and aligns in it, so that
 // file offset and address agree modulo 2 MiB. Nothing: place it without.
 std::optional<Gva> huge_aligned(const AddressSpace& mm, const PlacementRequest& r) {
-  const std::uint64_t offset = r.pgoff.raw() << kPageShift;
+  // Anonymous memory has its addresses to align, whatever its pgoff says.
+  const std::uint64_t offset = r.file != nullptr ? r.pgoff.raw() << kPageShift : 0;
   const std::uint64_t first_huge = (offset + kHugeSize - 1) & ~(kHugeSize - 1);
   const std::uint64_t end = offset + r.length;
   if (end <= first_huge || end - first_huge < kHugeSize) return std::nullopt;

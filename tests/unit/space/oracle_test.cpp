@@ -1,14 +1,12 @@
 // Random sequences of memory system calls, made by the kernel and by an AddressSpace: results,
 // VMAs with all their flags, resident pages and counters are equal after every single call.
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <random>
 
-#include "tests/unit/space/mirror.hpp"
+#include "tests/unit/space/mirror_files.hpp"
 
 namespace faultline::mmu {
 namespace {
@@ -20,7 +18,7 @@ using testing::Window;
 using testing::World;
 
 constexpr std::uint64_t kStart = 0x2000'0000'0000;
-constexpr std::uint64_t kFilePages = 24;
+constexpr std::uint64_t kFilePages = testing::kMirrorFilePages;
 
 constexpr int kMadvice[] = {MADV_NORMAL,
                             MADV_RANDOM,
@@ -151,57 +149,13 @@ class Generator {
   Mix mix_;
 };
 
-int filled(int descriptor) {
-  // Page by page: the kernel then keeps the file in pages of 4 KiB.
-  std::array<char, kPageSize> page{};
-  for (std::uint64_t i = 0; i < kFilePages; ++i) {
-    page.fill(static_cast<char>(i + 1));
-    EXPECT_EQ(pwrite(descriptor, page.data(), page.size(), static_cast<off_t>(i * kPageSize)),
-              static_cast<ssize_t>(page.size()));
-  }
-  return descriptor;
-}
-
-int temporary_file(FileKind& kind) {
-  std::string path = ::testing::TempDir() + "faultline-oracle-XXXXXX";
-  const int descriptor = mkstemp(path.data());
-  unlink(path.c_str());
-  struct statfs fs {};
-  fstatfs(descriptor, &fs);
-  constexpr auto kTmpfs = 0x01021994;
-  kind = fs.f_type == kTmpfs ? FileKind::kShmem : FileKind::kRegular;
-  return filled(descriptor);
-}
-
-int reopened(int descriptor, int mode) {
-  return open(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), mode | O_CLOEXEC);
-}
-
-// A memfd, a disk file, and a memfd each that can only be read and only be written.
-std::vector<MirrorFile> make_files(World& world) {
-  FileKind kind{};
-  const std::uint64_t bytes = kFilePages * kPageSize;
-  const int memory = filled(memfd_create("oracle", MFD_CLOEXEC));
-  const int disk = temporary_file(kind);
-  const int second = filled(memfd_create("read-only", MFD_CLOEXEC));
-  const int third = filled(memfd_create("write-only", MFD_CLOEXEC));
-  std::vector<MirrorFile> files{
-      {.descriptor = memory, .mapping = world.file(FileKind::kShmem, bytes)},
-      {.descriptor = disk, .mapping = world.file(kind, bytes)},
-      {.descriptor = reopened(second, O_RDONLY), .mapping = world.file(FileKind::kShmem, bytes), .writable = false},
-      {.descriptor = reopened(third, O_WRONLY), .mapping = world.file(FileKind::kShmem, bytes), .readable = false}};
-  close(second);
-  close(third);
-  return files;
-}
-
 void run(unsigned seed, Mix mix, int steps) {
   World world;
-  const std::vector<MirrorFile> files = make_files(world);
+  const std::vector<MirrorFile> files = testing::make_mirror_files(world);
   const Window window{kStart, kStart + mix.pages * kPageSize};
   {
     Mirror mirror(window, files, world);
-    for (const MirrorFile& file : files) close(file.descriptor);
+    testing::close_mirror_files(files);
     if (!mirror.ready()) GTEST_SKIP() << mirror.why();
     mirror.space().limits.may_lock_without_limit = geteuid() == 0;
     Generator generator(seed, mix);
@@ -225,7 +179,7 @@ class Oracle : public ::testing::TestWithParam<unsigned> {};
 TEST_P(Oracle, Crowded) { run(GetParam(), {.pages = 48, .longest = 8, .locks = false, .free_placement = false}, 1500); }
 TEST_P(Oracle, CrowdedWithLocks) { run(100 + GetParam(), {.pages = 48, .longest = 8}, 1500); }
 TEST_P(Oracle, WithStacks) { run(200 + GetParam(), {.pages = 1200, .longest = 64, .stacks = true}, 1000); }
-INSTANTIATE_TEST_SUITE_P(Seeds, Oracle, ::testing::Range(1U, 5U));
+INSTANTIATE_TEST_SUITE_P(Seeds, Oracle, ::testing::Range(1U, 1 + testing::oracle_seeds(4)));
 
 }  // namespace
 }  // namespace faultline::mmu
