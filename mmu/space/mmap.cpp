@@ -17,8 +17,8 @@ namespace {
 constexpr int kLegacyFlags = MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE |
                              MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |
                              MAP_HUGETLB | MAP_32BIT | 0x80 /* MAP_ABOVE4G */ | (0x3f << 26) /* MAP_HUGE_* */;
-// s_maxbytes: ext4's with 4 KiB blocks, and that of tmpfs.
-constexpr std::uint64_t kMaxDiskFile = 0xfff'ffff'f000, kMaxMemoryFile = ~0ULL >> 1;
+// How far into a regular file a mapping may reach (MAX_LFS_FILESIZE).
+constexpr std::uint64_t kMaxFileBytes = ~0ULL >> 1;
 
 // The mapping as it takes shape.
 struct Plan {
@@ -44,8 +44,7 @@ VmFlags initial_flags(const AddressSpace& mm, const MmapRequest& r) {
 
 // The file's part of the checks (Linux file_mmap_ok and the switch over MAP_TYPE).
 SysResult<void> check_file(const MmapRequest& r, std::uint64_t length, Plan& plan) {
-  const std::uint64_t max_bytes = r.file->kind() == FileKind::kRegular ? kMaxDiskFile : kMaxMemoryFile;
-  if (length > max_bytes || r.offset > max_bytes - length) return sys_error(EOVERFLOW);
+  if (length > kMaxFileBytes || r.offset > kMaxFileBytes - length) return sys_error(EOVERFLOW);
   switch (r.flags & MAP_TYPE) {
     case MAP_SHARED_VALIDATE:
       if ((r.flags & ~kLegacyFlags & ~MAP_SHARED_VALIDATE) != 0) return sys_error(EOPNOTSUPP);
@@ -79,6 +78,9 @@ SysResult<void> check_anonymous(const MmapRequest& r, Plan& plan) {
 
 // A VMA for the plan, joined with neighbours where Linux joins them.
 SysResult<void> link(AddressSpace& mm, const MmapRequest& r, Plan& plan) {
+  // A disk file system without DAX refuses in its mmap method, when the range is empty already.
+  const bool disk = r.file != nullptr && r.file->kind() == FileKind::kRegular;
+  if (disk && (r.flags & MAP_SYNC) != 0) return sys_error(EOPNOTSUPP);
   if (plan.file == nullptr && plan.flags.has(VmFlags::kMayShare)) {
     // Shared anonymous memory is a file of its own (shmem_zero_setup), so it merges with nothing.
     if (!plan.flags.has(VmFlags::kNoReserve) && !enough_memory(mm, plan.pages())) return sys_error(ENOMEM);

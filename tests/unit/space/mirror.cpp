@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -91,10 +93,19 @@ Mirror::Mirror(Window window, std::vector<MirrorFile> files, World& world)
                          .anon_vma = 0,
                          .name = "block"});
   };
-  add(0x10000, window.start);
+  const std::uint64_t low = NativeProcess::min_address();
+  mm_->limits.mmap_min_addr = low;
+  add(low, window.start);
   add(window.end, NativeProcess::kTaskSize);
-  mm_->total_vm = ((window.start - 0x10000) + (NativeProcess::kTaskSize - window.end)) >> kPageShift;
+  mm_->total_vm = ((window.start - low) + (NativeProcess::kTaskSize - window.end)) >> kPageShift;
   start_.total = mm_->total_vm;
+  // What the child may do, and what the machine has.
+  const bool root = geteuid() == 0;
+  mm_->limits.may_lock_without_limit = root;
+  mm_->limits.may_map_low = root;
+  struct sysinfo machine {};
+  sysinfo(&machine);
+  mm_->limits.commit_pages = (machine.totalram + machine.totalswap) / kPageSize * machine.mem_unit;
 }
 
 std::int64_t Mirror::touch(std::uint64_t address, bool write) {

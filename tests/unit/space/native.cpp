@@ -171,7 +171,7 @@ bool NativeProcess::block_everything_else() {
     taken.push_back(vma);
   }
   std::sort(taken.begin(), taken.end(), [](const auto& a, const auto& b) { return a.start < b.start; });
-  std::uint64_t at = 0x10000;
+  std::uint64_t at = min_address();
   const auto block = [&](std::uint64_t from, std::uint64_t to) {
     if (from >= to) return true;
     // The blocker is the last file.
@@ -187,6 +187,12 @@ bool NativeProcess::block_everything_else() {
     at = std::max(at, vma.end);
   }
   return block(at, kTaskSize);
+}
+
+std::uint64_t NativeProcess::min_address() {
+  std::ifstream file("/proc/sys/vm/mmap_min_addr");
+  std::uint64_t bytes = 0;
+  return file >> bytes && bytes != 0 ? bytes : kPage;
 }
 
 std::vector<NativeVma> NativeProcess::vmas() const {

@@ -59,6 +59,8 @@ class NativeProcess {
   // Since the window was empty.
   [[nodiscard]] NativeCounters counters() const;
 
+  // vm.mmap_min_addr of this machine.
+  static std::uint64_t min_address();
   static constexpr std::uint64_t kTaskSize = 0x7ffffffff000;
 
  private:

@@ -2,7 +2,6 @@
 // VMAs with all their flags, resident pages and counters are equal after every single call.
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include <random>
 
@@ -157,7 +156,6 @@ void run(unsigned seed, Mix mix, int steps) {
     Mirror mirror(window, files, world);
     testing::close_mirror_files(files);
     if (!mirror.ready()) GTEST_SKIP() << mirror.why();
-    mirror.space().limits.may_lock_without_limit = geteuid() == 0;
     Generator generator(seed, mix);
     for (int i = 0; i < steps; ++i) {
       const auto difference = mirror.step(generator.next());
