@@ -250,6 +250,20 @@ TEST_P(FaultTest, SharedFileCountsDirtyPagesShmemDoesNot) {
   }
 }
 
+TEST_P(FaultTest, UnmappingKeepsWhatTheCpuWroteToASharedPage) {
+  const auto f = file(FileKind::kShmem, 2 * kPageSize);
+  const Vma& vma = add(kBase, 2, kRwFlags | VmFlags::kShared, f);
+  fault(kBase, kRead);  // maps it writable: tmpfs notices no write
+  const PteSlot slot = mm->tables().find(kBase);
+  const std::uint64_t written = slot.load().with(Pte::kDirty).raw();
+  std::memcpy(g.frames.memory().at(slot.address()), &written, 8);
+  TlbGather gather(mm->tables());
+  zap_range(*mm, vma, vma.start, vma.end, gather);
+  gather.flush();
+  EXPECT_TRUE(g.frames.at(f->find(Pgoff(0)).value()).dirty);
+  EXPECT_FALSE(g.frames.at(f->find(Pgoff(1)).value()).dirty);
+}
+
 TEST_P(FaultTest, ExclusiveAnonymousPageIsReused) {
   add(kBase, 1, kRwFlags);
   fault(kBase, kWrite);
