@@ -138,6 +138,8 @@ std::vector<Row> files_and_system() {
       busybox("bc", {"bc", "-l"}, {}, "scale=30\n4*a(1)\n2^200\nfor(i=0;i<5;i++) i*i\n"),
       busybox("dc", {"dc", "-e", "40 k 2 v p 7 13 ^ p"}),
       busybox("ls", {"ls", "-l"}, {{"one", "1"}, {"two", "22"}, {"three", "333"}}),
+      busybox("ls_root", {"ls", "-ld", "/", "/bin/", "/proc/../"}),
+      busybox("stat_trailing_slash", {"stat", "-c", "%n %F", "/", "/bin", "/bin/", "/usr/"}),
       busybox("ls_missing", {"ls", "missing"}),
       busybox("stat", {"stat", "-c", "%n %s %a %h %F %Y", "text"}, text),
       busybox("cp", {"cp", "text", "copy"}, text),

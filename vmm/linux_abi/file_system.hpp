@@ -25,6 +25,10 @@ struct HostPath {
   OwnedFd hold;
   int dirfd = AT_FDCWD;
   std::string name;
+
+  // What the host call must be told: a last component is never followed, the /proc path always
+  // is, even where the guest asked for no following ("link/" leads to what is behind the link).
+  [[nodiscard]] int nofollow() const { return dirfd == AT_FDCWD ? 0 : AT_SYMLINK_NOFOLLOW; }
 };
 
 enum class LastLink : std::uint8_t {

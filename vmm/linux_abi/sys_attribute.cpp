@@ -44,7 +44,7 @@ SyscallValue chown_at(Task& task, int dirfd, Gva path, const std::array<std::uin
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0) return sys_error(EINVAL);
   auto where = changeable(task, dirfd, path, flags);
   if (!where) return propagate(where);
-  return host_result(::fchownat(where->dirfd, where->name.c_str(), ids[0], ids[1], flags & AT_SYMLINK_NOFOLLOW));
+  return host_result(::fchownat(where->dirfd, where->name.c_str(), ids[0], ids[1], where->nofollow()));
 }
 SyscallValue sys_chown(Task& t, const SyscallArgs& a) {
   return chown_at(t, AT_FDCWD, a.gva(0), {a.u32(1), a.u32(2)}, 0);
@@ -77,7 +77,7 @@ SyscallValue set_times(Task& task, int dirfd, Gva path, const std::optional<Time
   }
   auto where = changeable(task, dirfd, path, flags);
   if (!where) return propagate(where);
-  return host_result(::syscall(SYS_utimensat, where->dirfd, where->name.c_str(), value, flags & AT_SYMLINK_NOFOLLOW));
+  return host_result(::syscall(SYS_utimensat, where->dirfd, where->name.c_str(), value, where->nofollow()));
 }
 
 SyscallValue sys_utimensat(Task& task, const SyscallArgs& args) {

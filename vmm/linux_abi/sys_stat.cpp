@@ -19,8 +19,6 @@ namespace {
 // struct stat of the C library is the kernel's on x86-64.
 static_assert(sizeof(struct stat) == 144);
 
-constexpr int host_flags(int at_flags) { return at_flags & AT_SYMLINK_NOFOLLOW; }
-
 SyscallValue stat_fd(Task& task, int fd, Gva to) {
   auto file = task.files().get(fd);
   if (!file) return propagate(file);
@@ -33,7 +31,7 @@ SyscallValue stat_at(Task& task, int dirfd, Gva path, Gva to, int at_flags) {
   auto where = resolve_at(task, dirfd, path, at_flags);
   if (!where) return propagate(where);
   struct stat st {};
-  if (::fstatat(where->dirfd, where->name.c_str(), &st, host_flags(at_flags)) != 0) return sys_error(errno);
+  if (::fstatat(where->dirfd, where->name.c_str(), &st, where->nofollow()) != 0) return sys_error(errno);
   return put(task, to, st);
 }
 
@@ -57,16 +55,16 @@ SyscallValue sys_statx(Task& task, const SyscallArgs& args) {
   auto where = resolve_at(task, args.i32(0), args.gva(1), flags);
   if (!where) return propagate(where);
   struct statx stx {};
-  const int pass = flags & ~AT_EMPTY_PATH;
+  const int pass = (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) | where->nofollow();
   if (::statx(where->dirfd, where->name.c_str(), pass, args.u32(3), &stx) != 0) return sys_error(errno);
   return put(task, args.gva(4), stx);
 }
 
 // Writing is refused on a read-only file system, special files apart.
-SyscallValue check_read_only(Task& task, const HostPath& where, int mode, int flags) {
+SyscallValue check_read_only(Task& task, const HostPath& where, int mode) {
   if ((mode & W_OK) == 0 || !task.file_system().policy().read_only) return 0;
   struct stat st {};
-  if (::fstatat(where.dirfd, where.name.c_str(), &st, host_flags(flags)) != 0) return sys_error(errno);
+  if (::fstatat(where.dirfd, where.name.c_str(), &st, where.nofollow()) != 0) return sys_error(errno);
   const bool special = S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode) || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode);
   return special ? SyscallValue(0) : SyscallValue(sys_error(EROFS));
 }
@@ -76,9 +74,9 @@ SyscallValue access_at(Task& task, int dirfd, Gva path, int mode, int flags) {
   if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0) return sys_error(EINVAL);
   auto where = resolve_at(task, dirfd, path, flags);
   if (!where) return propagate(where);
-  const int pass = flags & (AT_EACCESS | AT_SYMLINK_NOFOLLOW);
+  const int pass = (flags & AT_EACCESS) | where->nofollow();
   const long result = ::syscall(SYS_faccessat2, where->dirfd, where->name.c_str(), mode, pass);
-  return result < 0 ? host_result(result) : check_read_only(task, *where, mode, flags);
+  return result < 0 ? host_result(result) : check_read_only(task, *where, mode);
 }
 
 SyscallValue sys_access(Task& t, const SyscallArgs& a) { return access_at(t, AT_FDCWD, a.gva(0), a.i32(1), 0); }
