@@ -38,6 +38,7 @@ VmFault do_read_fault(FaultContext& f) {
 
 VmFault do_cow_fault(FaultContext& f) {
   f.path.add(FaultStep::kCowFault);
+  f.mm.prepare_anon_vma(f.vma);  // even where the file has no page: later merges show it
   const auto page = f.vma.file->fetch(f.vma.page_index(f.address));
   if (!page) return failed(f, page.error());
   const std::optional<Gfn> copy = new_anonymous_frame(f, Zeroing::kNotNeeded);

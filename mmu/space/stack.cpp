@@ -27,6 +27,8 @@ SysResult<void> expand_stack(AddressSpace& mm, Vma& vma, Gva address) {
       return sys_error(ENOMEM);
     if (start < below->end) return sys_error(ENOMEM);
   }
+  // Before anything else can fail, as expand_downwards does: it shows in later merges.
+  mm.prepare_anon_vma(vma);
   if (start >= vma.start) return {};
   const std::uint64_t pages = vma.start.page() - start.page();
   if (pages > vma.pgoff.raw()) return sys_error(ENOMEM);
