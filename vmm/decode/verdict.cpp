@@ -53,7 +53,7 @@ Agreement agreement(Access access, mmu::ErrorCode error) {
 Verdict inside(Explanation explanation, std::size_t operand, const Range& range, Gva cr2, Agreement access) {
   Verdict v;
   v.explanation = explanation;
-  v.operand = static_cast<std::int8_t>(operand);
+  v.operand = static_cast<int>(operand);
   v.offset = static_cast<std::int64_t>(cr2.raw() - range.start);
   v.straddles = (range.start & kPageMask) + range.bytes > kPageSize;
   v.on_second_page = cr2.page() != Gva(range.start).page();
@@ -125,7 +125,7 @@ Verdict match_unknown(const Instruction& instruction, mmu::ErrorCode error) {
     const MemOperand& o = operands[n];
     if (o.access == Access::kNone || o.address_known) continue;
     v.explanation = Explanation::kUnknownAddress;
-    v.operand = static_cast<std::int8_t>(n);
+    v.operand = static_cast<int>(n);
     v.access = agreement(o.access, error);
     v.note = "the address of this operand needs registers that were not recorded";
     return v;

@@ -35,7 +35,7 @@ std::string_view name(Agreement agreement);
 
 struct Verdict {
   Explanation explanation = Explanation::kNone;
-  std::int8_t operand = -1;  // index into Instruction::operands(), -1: none
+  int operand = -1;  // index into Instruction::operands(), -1: none
   Cr2Place place = Cr2Place::kOutside;
   std::int64_t offset = 0;      // CR2 minus the operand's (or element's) first byte; below 0 when a REP goes down
   bool straddles = false;       // the operand crosses a page boundary

@@ -45,7 +45,7 @@ DataRegisters data_registers(const ZydisView& view) {
   return found;
 }
 
-std::int64_t signed_element(const std::array<std::byte, 32>& reg, unsigned element, unsigned bits) {
+std::int64_t signed_element(const std::array<std::byte, 32>& reg, std::size_t element, unsigned bits) {
   if (bits == 64) {
     std::int64_t v = 0;
     std::memcpy(&v, reg.data() + element * 8, sizeof v);
@@ -60,7 +60,7 @@ std::int64_t signed_element(const std::array<std::byte, 32>& reg, unsigned eleme
 
 bool add_elements(Instruction& out, const ZydisView& view, const ZydisDecodedOperand& operand,
                   const RegisterFile& regs) {
-  const auto id = static_cast<unsigned>(ZydisRegisterGetId(operand.mem.index));
+  const std::size_t id = register_index(operand.mem.index);
   const bool wide = ZydisRegisterGetClass(operand.mem.index) == ZYDIS_REGCLASS_ZMM;
   const DataRegisters registers = data_registers(view);
   if (regs.vectors == nullptr || wide || id >= regs.vectors->ymm.size() || registers.data == nullptr) return false;
@@ -76,7 +76,7 @@ bool add_elements(Instruction& out, const ZydisView& view, const ZydisDecodedOpe
     // VEX: the sign bit of the mask's element says whether it is accessed. The opmask of EVEX is not at
     // hand: every element counts.
     if (registers.mask != nullptr) {
-      const auto mask_id = static_cast<unsigned>(ZydisRegisterGetId(registers.mask->reg.value));
+      const std::size_t mask_id = register_index(registers.mask->reg.value);
       if (signed_element(regs.vectors->ymm.at(mask_id), n, data_bits) >= 0) continue;
     }
     const auto index = static_cast<std::uint64_t>(signed_element(regs.vectors->ymm[id], n, bits));

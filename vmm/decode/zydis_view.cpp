@@ -8,10 +8,11 @@ std::string_view register_name(ZydisRegister reg) {
   return text == nullptr ? std::string_view{} : std::string_view(text);
 }
 
+std::size_t register_index(ZydisRegister reg) { return static_cast<std::uint8_t>(ZydisRegisterGetId(reg)); }
+
 std::uint64_t register_value(ZydisRegister reg, const RegisterFile& regs, std::uint64_t next_ip) {
-  const ZyanI8 id = ZydisRegisterGetId(reg);
   const auto& gpr = regs.regs.gpr;
-  const auto index = static_cast<std::size_t>(id);
+  const std::size_t index = register_index(reg);
   switch (ZydisRegisterGetClass(reg)) {
     case ZYDIS_REGCLASS_GPR64: return gpr.at(index);
     case ZYDIS_REGCLASS_GPR32: return gpr.at(index) & 0xffff'ffffU;

@@ -27,6 +27,8 @@ struct ZydisView {
 
 // Static name, empty for ZYDIS_REGISTER_NONE.
 std::string_view register_name(ZydisRegister reg);
+// Its number within its class; 255 for what has none.
+std::size_t register_index(ZydisRegister reg);
 // Value of a general or instruction-pointer register, zero-extended from its width. `next_ip` is
 // what RIP means in an address. 0 for any other register.
 std::uint64_t register_value(ZydisRegister reg, const RegisterFile& regs, std::uint64_t next_ip);

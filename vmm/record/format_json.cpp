@@ -77,7 +77,7 @@ void write_verdict(JsonWriter& w, const decode::Verdict& v) {
   w.begin_object();
   w.key("explanation").string(name(v.explanation));
   w.key("operand");
-  v.operand < 0 ? w.null() : w.number(int{v.operand});
+  v.operand < 0 ? w.null() : w.number(v.operand);
   w.key("cr2").string(name(v.place));
   w.key("offset").number(v.offset);
   w.key("straddles").boolean(v.straddles);

@@ -199,7 +199,7 @@ class Report {
   void stack() {
     const std::uint64_t rsp = in_.regs[UserRegs::kRsp];
     line("Stack:");
-    unsigned shown = 0;
+    std::uint64_t shown = 0;
     for (; shown < kStackWords; ++shown) {
       const auto word = memory_.word(rsp + shown * 8);
       if (!word) break;
@@ -233,7 +233,7 @@ class Report {
   // Code without frame pointers: whatever on the stack looks like a return address.
   void guessed_frames() {
     unsigned shown = 0;
-    for (unsigned n = 0; n < kScannedWords && shown < kGuessedFrames; ++n)
+    for (std::uint64_t n = 0; n < kScannedWords && shown < kGuessedFrames; ++n)
       if (guess(in_.regs[UserRegs::kRsp] + n * 8)) ++shown;
   }
 

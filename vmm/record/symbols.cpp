@@ -115,8 +115,8 @@ void SymbolTable::sort() {
   std::ranges::stable_sort(symbols_, [](const Symbol& a, const Symbol& b) {
     return a.start != b.start ? a.start < b.start : (a.size != 0) > (b.size != 0);
   });
-  const auto rest = std::ranges::unique(symbols_, {}, &Symbol::start);
-  symbols_.erase(rest.begin(), rest.end());
+  const auto same = [](const Symbol& a, const Symbol& b) { return a.start == b.start; };
+  symbols_.erase(std::unique(symbols_.begin(), symbols_.end(), same), symbols_.end());
 }
 
 std::optional<SymbolTable::Match> SymbolTable::find(Gva address) const {
