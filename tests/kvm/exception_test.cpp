@@ -50,18 +50,20 @@ TEST_P(ExceptionCases, ArrivesWithItsVector) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, ExceptionCases,
-    ::testing::Values(Case{"DE", {0xf7, 0xf1}, 0, 0, 0},             // div ecx (0)
-                      Case{"UD", {0x0f, 0x0b}, 6, 0, 0},             // ud2
-                      Case{"BP", {0xcc, 0x0f, 0x0b}, 3, 0, 1},       // int3
-                      Case{"HLT", {0xf4}, 13, 0, 0},                 // hlt
-                      Case{"CLI", {0xfa}, 13, 0, 0},                 // cli
-                      Case{"OUT", {0xe6, 0xce}, 13, 0, 0},           // out 0xce, al: the port of #PF
-                      Case{"OUTSYSCALL", {0xe6, 0xe0}, 13, 0, 0},    // the port of SYSCALL
-                      Case{"MOVCR3", {0x0f, 0x22, 0xd8}, 13, 0, 0},  // mov cr3, rax
-                      Case{"LGDT", {0x0f, 0x01, 0x17}, 13, 0, 0},    // lgdt [rdi]
-                      Case{"WRMSR", {0x0f, 0x30}, 13, 0, 0},         // wrmsr
-                      Case{"IRETQ", {0x48, 0xcf}, 13, 0, 0},         // iretq with zeroes on the stack
-                      Case{"SYSRET", {0x48, 0x0f, 0x07}, 13, 0, 0},  // sysret
+    ::testing::Values(Case{"DE", {0xf7, 0xf1}, 0, 0, 0},                         // div ecx (0)
+                      Case{"UD", {0x0f, 0x0b}, 6, 0, 0},                         // ud2
+                      Case{"BP", {0xcc, 0x0f, 0x0b}, 3, 0, 1},                   // int3
+                      Case{"HLT", {0xf4}, 13, 0, 0},                             // hlt
+                      Case{"CLI", {0xfa}, 13, 0, 0},                             // cli
+                      Case{"OUT", {0xe6, 0xce}, 13, 0, 0},                       // out 0xce, al: the port of #PF
+                      Case{"OUTSYSCALL", {0xe6, 0xe0}, 13, 0, 0},                // the port of SYSCALL
+                      Case{"MOVCR3", {0x0f, 0x22, 0xd8}, 13, 0, 0},              // mov cr3, rax
+                      Case{"LGDT", {0x0f, 0x01, 0x17}, 13, 0, 0},                // lgdt [rdi]
+                      Case{"WRMSR", {0x0f, 0x30}, 13, 0, 0},                     // wrmsr
+                      Case{"IRETQ", {0x48, 0xcf}, 13, 0, 0},                     // iretq with zeroes on the stack
+                      Case{"SYSRET", {0x48, 0x0f, 0x07}, 13, 0, 0},              // sysret
+                      Case{"DBICEBP", {0xf1, 0x0f, 0x0b}, 1, 0, 1},              // int1
+                      Case{"MOVAPS", {0x0f, 0x28, 0x44, 0x24, 0x01}, 13, 0, 0},  // movaps xmm0, [rsp+1]
                       Case{"BADDS", {0xb8, 0x55, 0x55, 0x00, 0x00, 0x8e, 0xd8}, 13, 0x5554, 5}),  // mov ds, ax
     [](const auto& c) { return c.param.name; });
 
@@ -114,6 +116,54 @@ TEST_F(Exceptions, TheTrapFlagOfUserCodesOwnMaking) {
   guest().load({0x9c, 0x81, 0x0c, 0x24, 0x00, 0x01, 0x00, 0x00, 0x9d, 0x90});
   EXPECT_EQ(guest().expect<ExceptionEvent>().vector, 1);
   EXPECT_EQ(vcpu().regs().rip, kCode.raw() + 10);
+}
+
+TEST_F(Exceptions, TheTrapFlagDoesNotDisturbASystemCall) {
+  guest().load({0x0f, 0x05, 0x90, 0x90});
+  vcpu().edit_regs().rflags |= kTrapFlag;
+  guest().expect<SyscallEvent>();
+  EXPECT_EQ(vcpu().regs().rip, kCode.raw() + kSyscallBytes);
+  EXPECT_NE(vcpu().regs().rflags & kTrapFlag, 0U);
+  EXPECT_EQ(guest().expect<ExceptionEvent>().vector, 1);
+  EXPECT_EQ(vcpu().regs().rip, kCode.raw() + kSyscallBytes + 1);
+}
+
+TEST_F(Exceptions, FloatingPointError) {
+  // fld1; mov word [rdi], 0; fldcw [rdi]; fldz; fdivp; fwait
+  guest().load({0xd9, 0xe8, 0x66, 0xc7, 0x07, 0x00, 0x00, 0xd9, 0x2f, 0xd9, 0xee, 0xde, 0xf9, 0x9b, 0x0f, 0x05});
+  vcpu().edit_regs()[UserRegs::kRdi] = kData.raw();
+  EXPECT_EQ(guest().expect<ExceptionEvent>().vector, 16);
+}
+
+TEST_F(Exceptions, SimdError) {
+  // mov dword [rdi], 0x1d80 (#Z unmasked); ldmxcsr [rdi]; mov eax, 0x3f800000; movd xmm1, eax;
+  // xorps xmm0, xmm0; divss xmm1, xmm0
+  guest().load({0xc7, 0x07, 0x80, 0x1d, 0x00, 0x00, 0x0f, 0xae, 0x17, 0xb8, 0x00, 0x00, 0x80, 0x3f,
+                0x66, 0x0f, 0x6e, 0xc8, 0x0f, 0x57, 0xc0, 0xf3, 0x0f, 0x5e, 0xc8, 0x0f, 0x05});
+  vcpu().edit_regs()[UserRegs::kRdi] = kData.raw();
+  EXPECT_EQ(guest().expect<ExceptionEvent>().vector, 19);
+}
+
+// User code that jumps into the stubs gets nowhere. At LSTAR's own address PVM cannot tell it
+// from a system call; the stubs do not run either way.
+TEST_F(Exceptions, JumpsIntoTheStubs) {
+  const std::uint64_t stubs = kvm::monitor_address(kvm::kStubFrame).raw();
+  for (const std::uint64_t target :
+       {stubs, stubs + 14 * FL_STUB_BYTES, stubs + 6, kvm::kResumeStub.raw(), stubs + 0xfff}) {
+    guest().load({0xff, 0xe7});  // jmp rdi
+    vcpu().edit_regs()[UserRegs::kRdi] = target;
+    const auto fault = guest().expect<PageFaultEvent>();
+    EXPECT_EQ(fault.address.raw(), target);
+    EXPECT_TRUE(fault.error.user() && fault.error.fetch());
+    EXPECT_EQ(vcpu().regs().rip, target);
+    make({});
+  }
+  guest().load({0xff, 0xe7});
+  vcpu().edit_regs()[UserRegs::kRdi] = kvm::kLstar.raw();
+  const auto event = vcpu().run();
+  ASSERT_TRUE(event.has_value());
+  EXPECT_TRUE(std::holds_alternative<SyscallEvent>(*event) || std::holds_alternative<PageFaultEvent>(*event))
+      << TinyGuest::describe(*event);
 }
 
 TEST_F(Exceptions, AlignmentCheck) {

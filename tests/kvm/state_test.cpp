@@ -88,6 +88,13 @@ TEST_F(State, FsAndGsBase) {
   EXPECT_EQ(vcpu().gs_base().value(), kData.raw() + 16);
 }
 
+TEST_F(State, BasesThatAreNotCanonicalAreRefused) {
+  guest().load({0x0f, 0x05});
+  EXPECT_FALSE(vcpu().set_fs_base(0x8000'0000'0000'0000).has_value());
+  EXPECT_FALSE(vcpu().set_gs_base(0x8000'0000'0000'0000).has_value());
+  guest().expect<SyscallEvent>();
+}
+
 TEST_F(State, FsBaseSetByUserCodeIsSeen) {
   guest().load({0xf3, 0x48, 0x0f, 0xae, 0xd3, 0x0f, 0x05});  // wrfsbase rbx; syscall
   vcpu().edit_regs()[UserRegs::kRbx] = 0x1234'5678'9000;

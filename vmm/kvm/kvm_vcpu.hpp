@@ -70,6 +70,7 @@ class KvmVcpu final : public Vcpu {
   VcpuEvent fatal();
   void load_registers();
   Result<void> change_sregs(auto&& change);
+  Result<void> require_canonical(std::uint64_t base) const;
 
   VcpuFd vcpu_;
   unsigned index_;

@@ -1,4 +1,6 @@
 // KvmVcpu: state beside the general registers. Rarely asked for, one or two ioctls each.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -65,13 +67,21 @@ Result<void> KvmVcpu::leave_user() {
 Result<std::uint64_t> KvmVcpu::fs_base() {
   return vcpu_.sregs().map([](const kvm_sregs& s) { return std::uint64_t{s.fs.base}; });
 }
+// VMX fails the next entry over a base that is not canonical; user code's own WRFSBASE is #GP.
+Result<void> KvmVcpu::require_canonical(std::uint64_t base) const {
+  if (mmu::is_canonical(Gva(base), mode())) return {};
+  return fail(fmt::format("segment base {:#x} is not canonical", base));
+}
+
 Result<void> KvmVcpu::set_fs_base(std::uint64_t base) {
+  if (auto valid = require_canonical(base); !valid) return valid;
   return change_sregs([&](kvm_sregs& s) { s.fs.base = base; });
 }
 Result<std::uint64_t> KvmVcpu::gs_base() {
   return vcpu_.sregs().map([](const kvm_sregs& s) { return std::uint64_t{s.gs.base}; });
 }
 Result<void> KvmVcpu::set_gs_base(std::uint64_t base) {
+  if (auto valid = require_canonical(base); !valid) return valid;
   return change_sregs([&](kvm_sregs& s) { s.gs.base = base; });
 }
 
