@@ -59,7 +59,17 @@ void FaultRecorder::decode_instruction(const mmu::AddressSpace& mm) {
   // Reading a segment base costs a system call: only where the prefix is there.
   if (has_byte(code, kFsPrefix)) file.fs_base = vcpu_.fs_base().value_or(0);
   if (has_byte(code, kGsPrefix)) file.gs_base = vcpu_.gs_base().value_or(0);
+  file.xsave_bytes = vcpu_.xsave_size();
   record_.instruction = decoder_.decode(code, file);
+  if (record_.instruction.needs_vectors()) {  // a gather or scatter: a second look with its index
+    xsave_.resize(vcpu_.xsave_size());
+    if (vcpu_.get_xsave(xsave_)) {
+      if (const auto vectors = decode::vectors_from_xsave(xsave_)) {
+        file.vectors = &*vectors;
+        record_.instruction = decoder_.decode(code, file);
+      }
+    }
+  }
   record_.verdict = decode::judge(record_.instruction, record_.address, record_.error);
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "mmu/ports/fault_observer.hpp"
 #include "vmm/decode/decoder.hpp"
@@ -38,6 +39,7 @@ class FaultRecorder final : public mmu::FaultObserver {
   Vcpu& vcpu_;
   Consumer consumer_;
   decode::Decoder decoder_;
+  std::vector<std::byte> xsave_;  // reused
   FaultRecord record_;
   bool pending_ = false;        // record_ awaits its resume time
   std::uint64_t ended_ns_ = 0;  // of the pending record
