@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -32,6 +33,8 @@ const char* name_of(long number) {
   switch (number) {
     case Request::kRead: return "read byte";
     case Request::kWrite: return "write byte";
+    case Request::kLimit: return "setrlimit";
+    case Request::kDropRights: return "capset";
     case SYS_mmap: return "mmap";
     case SYS_munmap: return "munmap";
     case SYS_mprotect: return "mprotect";
@@ -141,6 +144,12 @@ SysResult<Gva> Mirror::mmap_here(const Request& r) {
   return do_mmap(*mm_, request);
 }
 
+void Mirror::set_limit(std::uint64_t resource, std::uint64_t bytes) {
+  if (resource == RLIMIT_AS) mm_->limits.address_space = bytes + start_.total * kPageSize;
+  if (resource == RLIMIT_DATA) mm_->limits.data = bytes;
+  if (resource == RLIMIT_MEMLOCK) mm_->limits.memlock = bytes;
+}
+
 Reply Mirror::run(const Request& r) {
   const auto& a = r.args;
   const auto flags = [&](std::size_t i) { return static_cast<int>(a[i]); };
@@ -148,6 +157,8 @@ Reply Mirror::run(const Request& r) {
   switch (r.number) {
     case Request::kRead: reply.result = touch(a[0], false); break;
     case Request::kWrite: reply.result = touch(a[0], true); break;
+    case Request::kLimit: set_limit(a[0], a[1]); break;
+    case Request::kDropRights: mm_->limits.may_lock_without_limit = mm_->limits.may_map_low = false; break;
     case SYS_mmap: reply.result = as_result(mmap_here(r)); break;
     case SYS_munmap: reply.result = as_result(do_munmap(*mm_, a[0], a[1])); break;
     case SYS_mprotect: reply.result = as_result(do_mprotect(*mm_, a[0], a[1], flags(2))); break;

@@ -39,6 +39,7 @@ class Mirror {
   Reply run(const Request& request);
   std::int64_t touch(std::uint64_t address, bool write);
   SysResult<Gva> mmap_here(const Request& request);
+  void set_limit(std::uint64_t resource, std::uint64_t bytes);
   std::optional<std::string> compare_vmas() const;
   std::optional<std::string> compare_counters() const;
   [[nodiscard]] std::string ours() const;

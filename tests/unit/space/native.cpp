@@ -1,10 +1,12 @@
 #include "tests/unit/space/native.hpp"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,6 +48,17 @@ Reply execute(Request request, const std::vector<int>& files) {
   auto& a = request.args;
   if (request.number == Request::kRead || request.number == Request::kWrite) {
     reply.result = touch(a[0], request.number == Request::kWrite);
+    return reply;
+  }
+  if (request.number == Request::kLimit) {
+    const struct rlimit limit { .rlim_cur = a[1], .rlim_max = a[1] };
+    reply.result = syscall(SYS_setrlimit, a[0], &limit);
+    return reply;
+  }
+  if (request.number == Request::kDropRights) {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    __user_cap_data_struct none[2]{};
+    reply.result = syscall(SYS_capset, &header, none);
     return reply;
   }
   if (request.number == SYS_mmap && (a[3] & MAP_ANONYMOUS) == 0) a[4] = static_cast<std::uint64_t>(files[a[4]]);
@@ -146,7 +159,14 @@ NativeProcess::~NativeProcess() {
   }
 }
 
-Reply NativeProcess::call(const Request& request) {
+Reply NativeProcess::call(const Request& original) {
+  Request request = original;
+  if (request.number == Request::kLimit) {
+    const std::uint64_t used = request.args[0] == RLIMIT_AS     ? start_.total
+                               : request.args[0] == RLIMIT_DATA ? start_.data
+                                                                : start_.locked;
+    request.args[1] += used * kPage;
+  }
   Reply reply;
   reply.result = -100000;
   if (write(to_child_, &request, sizeof request) != sizeof request) return reply;

@@ -18,6 +18,8 @@ namespace faultline::mmu::testing {
 // A system call by number, or one of the touches. Descriptors are indices into NativeFiles.
 struct Request {
   static constexpr long kRead = -1, kWrite = -2;  // touch args[0]
+  static constexpr long kLimit = -3;              // setrlimit(args[0], args[1] bytes above what is used)
+  static constexpr long kDropRights = -4;         // no CAP_IPC_LOCK any more
   long number = 0;
   std::array<std::uint64_t, 6> args{};
 };
@@ -61,6 +63,8 @@ class NativeProcess {
 
   // vm.mmap_min_addr of this machine.
   static std::uint64_t min_address();
+  // What the process had when the window was empty.
+  [[nodiscard]] const NativeCounters& baseline() const { return start_; }
   static constexpr std::uint64_t kTaskSize = 0x7ffffffff000;
 
  private:
