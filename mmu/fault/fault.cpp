@@ -141,8 +141,9 @@ FaultOutcome handle_page_fault(AddressSpace& mm, const FaultRequest& request) {
 }
 
 SysResult<void> fault_in_page(AddressSpace& mm, Gva address, bool write, FaultOrigin origin) {
-  // Twice at most: a fetch may first map and then refuse, nothing else takes a second turn.
-  for (int turn = 0; turn < 4; ++turn) {
+  // A write to a page of the zero page or a file takes a second turn; more would be a loop.
+  constexpr int kMaxTurns = 4;
+  for (int turn = 0; turn < kMaxTurns; ++turn) {
     const LeafSlot leaf = find_leaf(mm.frames().memory(), mm.tables().root(), mm.mode(), address);
     const Pte entry = leaf.slot.valid() ? leaf.slot.load() : Pte();
     if (address < mm.task_size() && entry.present() && (!write || entry.writable())) return {};

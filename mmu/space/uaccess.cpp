@@ -29,9 +29,7 @@ void touch(AddressSpace& mm, PteSlot slot, Gva address, UserAccess access) {
 }  // namespace
 
 SysResult<std::span<std::byte>> user_bytes(AddressSpace& mm, Gva address, std::uint64_t max_bytes, UserAccess access) {
-  if (!access_ok(mm, address, std::min<std::uint64_t>(max_bytes, kPageSize))) {
-    if (!access_ok(mm, address, 1)) return sys_error(EFAULT);
-  }
+  if (!access_ok(mm, address, 1)) return sys_error(EFAULT);
   const bool write = access == UserAccess::kWrite;
   if (const auto ready = fault_in_page(mm, address, write, FaultOrigin::kKernel); !ready)
     return sys_error(EFAULT);  // -ENOMEM in a copy is -EFAULT to its caller
