@@ -102,6 +102,7 @@ SyscallValue read_regular(Task& task, const OpenFile& file, std::vector<UserBuff
 // Pipes, terminals, devices, /proc: how much will come is not known, so it comes here first.
 SyscallValue read_stream(Task& task, const OpenFile& file, std::span<const UserBuffer> buffers,
                          std::optional<std::uint64_t> offset) {
+  if (offset && ::lseek(file.host_fd(), 0, SEEK_CUR) < 0) return sys_error(errno);  // ESPIPE, before any wait
   if (!may_store(task.mm(), buffers)) return sys_error(EFAULT);
   if (!wait_ready(file, Wait::kReadable)) return sys_error(kRestartNoIntr);
   const std::uint64_t want = total_length(buffers);
