@@ -24,7 +24,10 @@ inline constexpr std::uint64_t kSyscallBytes = 2;
 class TinyGuest {
  public:
   static Result<std::unique_ptr<TinyGuest>> create(const MachineConfig& config) {
-    auto machine = create_kvm_machine(config);
+    return create_on(create_kvm_machine(config));
+  }
+  // On any backend's machine.
+  static Result<std::unique_ptr<TinyGuest>> create_on(Result<std::unique_ptr<Machine>> machine) {
     if (!machine) return tl::unexpected(machine.error());
     auto vcpu = (*machine)->create_vcpu();
     if (!vcpu) return tl::unexpected(vcpu.error());

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <ctime>
 
@@ -19,7 +20,9 @@ namespace {
 constexpr std::uint64_t kUserFlags = 0x25'4dd5;
 constexpr std::uint64_t kForcedFlags = 0x202;
 
-constexpr unsigned kDoubleFault = 8, kGeneralProtection = 13, kPageFault = 14;
+constexpr std::uint64_t kTrapFlag = 1U << 8;
+
+constexpr unsigned kDebug = 1, kDoubleFault = 8, kGeneralProtection = 13, kPageFault = 14;
 
 std::uint64_t now_ns() {
   timespec t{};
@@ -99,6 +102,7 @@ Result<VcpuEvent> KvmVcpu::run() {
   position_ == Position::kInUser ? prepare_user() : prepare_resume();
   for (;;) {
     const int status = enter();
+    if (status == 0 && return_to_stub()) continue;
     if (status == 0) return decode_exit();
     if (status != EINTR && status != EAGAIN) return fail(fmt::format("KVM_RUN: {}", std::strerror(status)));
     auto event = after_signal();
@@ -193,6 +197,27 @@ Result<std::optional<VcpuEvent>> KvmVcpu::after_signal() {
   }
   take_kick();
   return VcpuEvent{InterruptedEvent{}};
+}
+
+// User code's single-step trap can arrive one instruction late, in a stub: behind MOV SS, or
+// where a CPU takes it behind SYSCALL. The stub goes on as if nothing had happened.
+bool KvmVcpu::return_to_stub() {
+  kvm_run& run = vcpu_.run();
+  if (run.exit_reason != KVM_EXIT_IO || run.io.port != FL_PORT_EXCEPTION + kDebug) return false;
+  kvm_regs& regs = run.s.regs.regs;
+  StubFrame& frame = area_.frame(kDebug);
+  if (regs.rsp != area_.frame_address(kDebug).raw() || (frame.cs & 3) != 0) return false;
+  if (!in_stubs(Gva(frame.rip)) || behind_the_out(Gva(frame.rip))) return false;
+  frame.rflags &= ~kTrapFlag;
+  regs.rax = frame.rax;
+  regs.rsp = area_.frame_address(kDebug).raw() + offsetof(StubFrame, rip);
+  if (variant_ == StubVariant::kFlush) {
+    frame.error_code = frame.rax;  // the stub pops it
+    regs.rsp -= sizeof(std::uint64_t);
+    regs.rax = 0;
+  }
+  run.kvm_dirty_regs = KVM_SYNC_X86_REGS;
+  return true;
 }
 
 VcpuEvent KvmVcpu::decode_exit() {

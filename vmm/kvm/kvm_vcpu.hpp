@@ -64,6 +64,7 @@ class KvmVcpu final : public Vcpu {
   int enter();
   bool take_kick();
   Result<std::optional<VcpuEvent>> after_signal();
+  bool return_to_stub();
   VcpuEvent decode_exit();
   VcpuEvent decode_exception(unsigned vector);
   VcpuEvent decode_syscall();
