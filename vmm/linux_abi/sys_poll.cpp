@@ -46,9 +46,10 @@ SyscallValue poll_slice(Task& task, std::span<pollfd> fds, Deadline deadline) {
   for (const pollfd& p : r.host) invalid.push_back(p.revents);
   const bool answered = count_ready(r.host) > 0;
   const std::uint64_t now = monotonic_ns();
-  const bool over = deadline && *deadline <= now;
-  std::uint64_t wait = std::min(kWaitSliceNs, deadline && !over ? *deadline - now : kWaitSliceNs);
-  if (answered || over || task.signal_pending()) wait = 0;
+  const std::uint64_t end = deadline.value_or(now + kWaitSliceNs);
+  const bool over = end <= now;
+  const bool waits = !answered && !over && !task.signal_pending();
+  const std::uint64_t wait = waits ? std::min(kWaitSliceNs, end - now) : 0;
   const timespec timeout{0, static_cast<long>(wait)};
   if (::ppoll(r.host.data(), r.host.size(), &timeout, nullptr) < 0) return host_result(-1);
   for (std::size_t i = 0; i < fds.size(); ++i) fds[i].revents = static_cast<short>(r.host[i].revents | invalid[i]);
