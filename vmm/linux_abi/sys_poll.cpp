@@ -70,8 +70,8 @@ SyscallValue poll_user(Task& task, Gva at, std::uint64_t count, Deadline deadlin
 
 SyscallValue sys_poll(Task& task, const SyscallArgs& args) {
   const int ms = args.i32(2);
-  const Deadline deadline = ms < 0 ? Deadline{} : deadline_after(task, static_cast<std::uint64_t>(ms) * 1'000'000);
-  return poll_user(task, args.gva(0), args.u32(1), deadline);
+  if (ms < 0) return poll_user(task, args.gva(0), args.u32(1), std::nullopt);
+  return poll_user(task, args.gva(0), args.u32(1), deadline_after(task, static_cast<std::uint64_t>(ms) * 1'000'000));
 }
 
 SysResult<Deadline> deadline_from(Task& task, Gva at) {
