@@ -63,6 +63,13 @@ struct Rss {
   [[nodiscard]] std::uint64_t total() const { return static_cast<std::uint64_t>(pages[0] + pages[1] + pages[2]); }
 };
 
+// What the last search for room found out, so that the next one need not look again: between
+// `above` and `high` there is no gap of `length` bytes, while the VMA set counts `removals`.
+struct PlacementHint {
+  Gva above;
+  std::uint64_t high = 0, length = 0, removals = 0;
+};
+
 class AddressSpace {
  public:
   static constexpr unsigned kFaultAroundPages = 16;  // Linux fault_around_bytes, 64 KiB
@@ -90,6 +97,7 @@ class AddressSpace {
   Gva mmap_base;          // top of the mmap area, placement goes down from here
   Gva start_brk, brk;     // the heap
   std::uint64_t next_anon_vma = 1;
+  mutable PlacementHint placement_hint;
   FaultObserver* observer = nullptr;  // non-owning; null: nobody wants to know of faults
 
   // Gives `vma` an identity for its anonymous pages, a neighbour's where Linux would share it

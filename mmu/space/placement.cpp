@@ -44,19 +44,38 @@ std::optional<Gva> lowest_gap(const AddressSpace& mm, Window window, std::uint64
   }
 }
 
+// Where a search from `high` down for `length` bytes may start: the first VMA beyond the gaps
+// that can be large enough.
+VmaSet::const_iterator search_start(const AddressSpace& mm, std::uint64_t high, std::uint64_t length) {
+  const PlacementHint& hint = mm.placement_hint;
+  const bool known = hint.high == high && hint.removals == mm.vmas.removals() && hint.length <= length;
+  return mm.vmas.find_position(known && hint.length != 0 ? hint.above : Gva(high));
+}
+
+// Keeps what is true of most requests: the shortest length.
+void remember(const AddressSpace& mm, std::uint64_t high, std::uint64_t length, std::uint64_t above) {
+  PlacementHint& hint = mm.placement_hint;
+  const bool valid = hint.length != 0 && hint.high == high && hint.removals == mm.vmas.removals();
+  if (valid && hint.length < length) return;
+  hint = {.above = Gva(above), .high = high, .length = length, .removals = mm.vmas.removals()};
+}
+
 // Linux unmapped_area_topdown: the highest. Where a stack lies right above room that is large
 // enough, the search goes on below its guard gap, whatever room there is in the gap.
 std::optional<Gva> highest_gap(const AddressSpace& mm, Window window, std::uint64_t length) {
   const std::uint64_t low = std::max(window.low, mm.limits.mmap_min_addr);
   std::uint64_t high = window.high;
-  auto above = mm.vmas.find_position(Gva(high));  // the first VMA beyond the room looked at
+  auto above = search_start(mm, high, length);  // the first VMA beyond the room looked at
   while (high > low) {
     const bool lowest = above == mm.vmas.begin();
     const std::uint64_t room_start = lowest ? low : std::max(low, std::prev(above)->second.end.raw());
     const std::uint64_t room_end = above == mm.vmas.end() ? high : std::min(high, above->second.start.raw());
     if (room_end >= room_start && room_end - room_start >= length) {
       const std::uint64_t gap = above == mm.vmas.end() ? room_end : start_with_gap(mm, above->second).raw();
-      if (gap >= room_end) return Gva(room_end - length);
+      if (gap >= room_end) {
+        if (high == window.high) remember(mm, high, length, room_end);
+        return Gva(room_end - length);
+      }
       high = gap;
       above = mm.vmas.find_position(Gva(high));
       continue;

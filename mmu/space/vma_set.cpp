@@ -47,10 +47,14 @@ Vma& VmaSet::insert(Vma vma) {
   return map_.emplace(start, std::move(vma)).first->second;
 }
 
-void VmaSet::erase(const Vma& vma) { map_.erase(vma.start); }
+void VmaSet::erase(const Vma& vma) {
+  ++removals_;
+  map_.erase(vma.start);
+}
 
 Vma& VmaSet::resize(Vma& vma, Gva start, Gva end) {
   FL_CHECK(start < end);
+  if (start > vma.start || end < vma.end) ++removals_;
   if (start < vma.start) {
     vma.pgoff = vma.pgoff - (vma.start.page() - start.page());
   } else {

@@ -40,6 +40,8 @@ class VmaSet {
   Vma& split(Vma& vma, Gva at);
 
   [[nodiscard]] std::size_t size() const { return map_.size(); }
+  // Grows whenever a VMA goes or gives up room: while it stays, no gap has become larger.
+  [[nodiscard]] std::uint64_t removals() const { return removals_; }
   [[nodiscard]] const_iterator begin() const { return map_.begin(); }
   [[nodiscard]] const_iterator end() const { return map_.end(); }
 
@@ -48,6 +50,7 @@ class VmaSet {
 
  private:
   Map map_;
+  std::uint64_t removals_ = 0;
 };
 
 }  // namespace faultline::mmu
