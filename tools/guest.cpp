@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -41,7 +43,25 @@ std::vector<std::string> guest_environment(const GuestOptions& options) {
   return env;
 }
 
-// The invoking user's limits, as execve hands them on.
+// Effective capabilities of this process, as a bit mask; 0 when they cannot be read.
+std::uint64_t effective_capabilities() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("CapEff:")) return std::strtoull(line.c_str() + 7, nullptr, 16);
+  return 0;
+}
+
+// RAM and swap of the host in pages: what one mapping may ask for under vm.overcommit_memory=0.
+std::uint64_t commit_limit() {
+  int mode = 0;
+  std::ifstream("/proc/sys/vm/overcommit_memory") >> mode;
+  struct sysinfo info {};
+  if (mode == 1 || ::sysinfo(&info) != 0) return ~0ULL;
+  return (info.totalram + info.totalswap) * info.mem_unit >> kPageShift;
+}
+
+// The invoking user's limits, as execve hands them on, and the host's settings: the guest meets
+// what the program would meet natively.
 mmu::Limits inherited_limits() {
   mmu::Limits limits;
   const auto take = [](int resource, std::uint64_t& to) {
@@ -52,7 +72,12 @@ mmu::Limits inherited_limits() {
   take(RLIMIT_DATA, limits.data);
   take(RLIMIT_STACK, limits.stack);
   take(RLIMIT_MEMLOCK, limits.memlock);
-  limits.may_lock_without_limit = ::geteuid() == 0;
+  const std::uint64_t capabilities = effective_capabilities();
+  limits.may_lock_without_limit = (capabilities >> CAP_IPC_LOCK & 1) != 0;
+  limits.may_map_low = (capabilities >> CAP_SYS_RAWIO & 1) != 0;
+  limits.commit_pages = commit_limit();
+  std::ifstream("/proc/sys/vm/mmap_min_addr") >> limits.mmap_min_addr;
+  std::ifstream("/proc/sys/vm/max_map_count") >> limits.max_map_count;
   return limits;
 }
 
