@@ -52,7 +52,7 @@ inline constexpr std::int32_t kSsAutoDisarm = static_cast<std::int32_t>(1U << 31
 // struct sigaltstack.
 struct KernelStack {
   std::uint64_t sp = 0;
-  std::int32_t flags = SS_DISABLE;
+  std::int32_t flags = 0;  // a new program has none and no flag says so
   std::int32_t pad = 0;
   std::uint64_t size = 0;
 };

@@ -114,7 +114,7 @@ bool Task::handle_signal(int signo, const SignalInfo& signal, const KernelSigact
   SignalSet block = SignalSet(action.mask);
   if ((action.flags & SA_NODEFER) == 0) block.add(signo);
   signals_.blocked = (signals_.blocked | block) & ~kUnblockable;
-  if ((signals_.alternate.flags & kSsAutoDisarm) != 0) signals_.alternate = KernelStack{};
+  if ((signals_.alternate.flags & kSsAutoDisarm) != 0) signals_.alternate = KernelStack{.flags = SS_DISABLE};
   return true;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,16 +55,34 @@ std::uint64_t scatter(mmu::AddressSpace& mm, std::span<const UserBuffer> buffers
   return copied;
 }
 
-// Looks, without faulting, whether the first byte could be stored: what is taken out of a pipe
-// cannot be put back.
-bool may_store(const mmu::AddressSpace& mm, std::span<const UserBuffer> buffers) {
+// How many bytes of the buffers could be stored, at most `limit`, judged by the VMAs without
+// faulting: what is taken out of a pipe cannot be put back.
+std::uint64_t storable(const mmu::AddressSpace& mm, std::span<const UserBuffer> buffers, std::uint64_t limit) {
+  std::uint64_t good = 0;
   for (const UserBuffer& b : buffers) {
-    if (b.length == 0) continue;
-    const mmu::Vma* vma = mm.vmas.find(Gva(b.address));
-    if (vma == nullptr || !vma->flags.has(mmu::VmFlags::kWrite)) return false;
-    return vma->contains(Gva(b.address)) || vma->flags.has(mmu::VmFlags::kGrowsDown);
+    const std::uint64_t end = b.address + b.length;
+    for (std::uint64_t at = b.address; at < end && good < limit;) {
+      const mmu::Vma* vma = mm.vmas.find(Gva(at));
+      const bool there = vma != nullptr && vma->flags.has(mmu::VmFlags::kWrite) &&
+                         (vma->contains(Gva(at)) || vma->flags.has(mmu::VmFlags::kGrowsDown));
+      if (!there) return good;
+      const std::uint64_t part = std::min(end, vma->end.raw()) - at;
+      good += part;
+      at += part;
+    }
   }
-  return true;
+  return std::min(good, limit);
+}
+
+// Linux pipe_read takes a buffer of the pipe whole or not at all: how much may be asked for,
+// with every buffer taken for a full page. 0: EFAULT.
+std::uint64_t readable_from_pipe(const mmu::AddressSpace& mm, const OpenFile& file, std::span<const UserBuffer> buffers,
+                                 std::uint64_t want) {
+  int waiting = 0;
+  if (::ioctl(file.host_fd(), FIONREAD, &waiting) != 0 || waiting <= 0) return want;
+  const std::uint64_t come = std::min(want, static_cast<std::uint64_t>(waiting));
+  const std::uint64_t good = storable(mm, buffers, come);
+  return good == come ? want : good & ~kPageMask;
 }
 
 struct RegularRange {
@@ -103,9 +122,11 @@ SyscallValue read_regular(Task& task, const OpenFile& file, std::vector<UserBuff
 SyscallValue read_stream(Task& task, const OpenFile& file, std::span<const UserBuffer> buffers,
                          std::optional<std::uint64_t> offset) {
   if (offset && ::lseek(file.host_fd(), 0, SEEK_CUR) < 0) return sys_error(errno);  // ESPIPE, before any wait
-  if (!may_store(task.mm(), buffers)) return sys_error(EFAULT);
+  if (storable(task.mm(), buffers, 1) == 0) return sys_error(EFAULT);
   if (!wait_ready(file, Wait::kReadable)) return sys_error(kRestartNoIntr);
-  const std::uint64_t want = total_length(buffers);
+  std::uint64_t want = total_length(buffers);
+  if (file.type() == S_IFIFO) want = readable_from_pipe(task.mm(), file, buffers, want);
+  if (want == 0) return sys_error(EFAULT);
   std::vector<std::byte> bounce(std::min<std::uint64_t>(want, kBounceBytes));
   const bool continues = file.type() == S_IFCHR || file.regular();
   std::uint64_t moved = 0;

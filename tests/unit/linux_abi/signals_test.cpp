@@ -45,6 +45,7 @@ TEST_F(Signals, AFaultReachesItsHandlerWithTheTrap) {
   EXPECT_EQ(frame().uc.mcontext.err, 7u);
   EXPECT_EQ(frame().uc.mcontext.trapno, 14u);
   EXPECT_EQ(frame().uc.mcontext.cr2, 0x5000u);
+  EXPECT_EQ(frame().uc.stack.flags, 0);  // seen natively: no SS_DISABLE before the first sigaltstack
   EXPECT_TRUE(task->signals().blocked.has(SIGSEGV));
 }
 

@@ -126,6 +126,15 @@ TEST_F(Io, PipesCarryBytesBothWays) {
   EXPECT_EQ(call(SYS_pipe2, kBuffer, 1), -EINVAL);
 }
 
+TEST_F(Io, APipeBufferIsTakenWholeOrNotAtAll) {
+  ASSERT_EQ(call(SYS_pipe, kBuffer), 0);
+  const int r = get<int>(kBuffer), w = get<int>(kBuffer + 4);
+  EXPECT_EQ(call(SYS_write, w, kBuffer, 10), 10);
+  EXPECT_EQ(call(SYS_read, r, kBad - 6, 10), -EFAULT);  // as natively, though six bytes have room
+  EXPECT_EQ(call(SYS_read, r, kBad - 6, 6), 6);
+  EXPECT_EQ(call(SYS_read, r, kBad - 6, 10), 4);
+}
+
 TEST_F(Io, AnEmptyPipeDoesNotHoldTheRunLoop) {
   ASSERT_EQ(call(SYS_pipe, kBuffer), 0);
   once(SYS_read, get<int>(kBuffer), kBuffer, 1);
