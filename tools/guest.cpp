@@ -51,12 +51,17 @@ std::uint64_t effective_capabilities() {
   return 0;
 }
 
+// A number under /proc/sys/vm, or `otherwise` where it cannot be read.
+std::uint64_t vm_setting(const char* name, std::uint64_t otherwise) {
+  std::ifstream file(std::string("/proc/sys/vm/") + name);
+  std::uint64_t value = 0;
+  return file >> value ? value : otherwise;
+}
+
 // RAM and swap of the host in pages: what one mapping may ask for under vm.overcommit_memory=0.
 std::uint64_t commit_limit() {
-  int mode = 0;
-  std::ifstream("/proc/sys/vm/overcommit_memory") >> mode;
   struct sysinfo info {};
-  if (mode == 1 || ::sysinfo(&info) != 0) return ~0ULL;
+  if (vm_setting("overcommit_memory", 0) == 1 || ::sysinfo(&info) != 0) return ~0ULL;
   return (info.totalram + info.totalswap) * info.mem_unit >> kPageShift;
 }
 
@@ -76,8 +81,8 @@ mmu::Limits inherited_limits() {
   limits.may_lock_without_limit = (capabilities >> CAP_IPC_LOCK & 1) != 0;
   limits.may_map_low = (capabilities >> CAP_SYS_RAWIO & 1) != 0;
   limits.commit_pages = commit_limit();
-  std::ifstream("/proc/sys/vm/mmap_min_addr") >> limits.mmap_min_addr;
-  std::ifstream("/proc/sys/vm/max_map_count") >> limits.max_map_count;
+  limits.mmap_min_addr = vm_setting("mmap_min_addr", limits.mmap_min_addr);
+  limits.max_map_count = vm_setting("max_map_count", limits.max_map_count);
   return limits;
 }
 
