@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 
 #include "tests/support/scratch_folder.hpp"
@@ -41,9 +42,22 @@ std::string first_difference(const std::string& a, const std::string& b) {
 void populate(const ScratchFolder& folder, const Row& row) {
   folder.clear();
   for (const auto& [name, bytes] : row.files) folder.write(name, bytes);
+  if (row.noise_bytes) folder.write("noise", noise(*row.noise_bytes));
 }
 
 }  // namespace
+
+std::string noise(std::size_t bytes) {
+  std::string result(bytes, '\0');
+  std::uint64_t state = 88172645463325252u;
+  for (auto& byte : result) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    byte = static_cast<char>(state >> 32);
+  }
+  return result;
+}
 
 void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
 

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -18,9 +19,14 @@ struct Row {
   std::vector<std::string> argv = {};             // "@name" is a guest program, "%" the scratch folder
   std::string stdin_bytes = {};                   // given to both
   std::map<std::string, std::string> files = {};  // in the scratch folder, where both run
+  // A file "noise" of this size beside them, made when the row runs: tables are built in every process.
+  std::optional<std::size_t> noise_bytes = {};
   Stderr stderr_bytes = Stderr::kCompared;
   std::chrono::seconds timeout{60};
 };
+
+// Bytes without pattern, always the same.
+std::string noise(std::size_t bytes);
 
 void PrintTo(const Row& row, std::ostream* out);
 
