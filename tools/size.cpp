@@ -43,16 +43,20 @@ std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text) {
   return std::chrono::nanoseconds(static_cast<std::int64_t>(ns));
 }
 
-std::optional<std::uint64_t> parse_address(std::string_view text) {
-  int base = 10;
-  if (text.starts_with("0x") || text.starts_with("0X")) {
-    text.remove_prefix(2);
-    base = 16;
-  }
+namespace {
+std::optional<std::uint64_t> parse_digits(std::string_view text, int base) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
   if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
   return value;
+}
+}  // namespace
+
+std::optional<std::uint64_t> parse_count(std::string_view text) { return parse_digits(text, 10); }
+
+std::optional<std::uint64_t> parse_address(std::string_view text) {
+  const bool hexadecimal = text.starts_with("0x") || text.starts_with("0X");
+  return hexadecimal ? parse_digits(text.substr(2), 16) : parse_digits(text, 10);
 }
 
 }  // namespace faultline::tools

@@ -13,6 +13,8 @@ namespace faultline::tools {
 std::optional<std::uint64_t> parse_size(std::string_view text);
 // "10", "0.5", "10s", "200ms", "2m". A plain number is seconds.
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
+// A decimal number, nothing else.
+std::optional<std::uint64_t> parse_count(std::string_view text);
 // "0x401000" or decimal.
 std::optional<std::uint64_t> parse_address(std::string_view text);
 

@@ -27,6 +27,13 @@ TEST(Size, Durations) {
     EXPECT_EQ(parse_duration(bad), std::nullopt) << bad;
 }
 
+TEST(Size, Counts) {
+  EXPECT_EQ(parse_count("0"), 0u);
+  EXPECT_EQ(parse_count("18446744073709551615"), ~0ULL);
+  for (const char* bad : {"", "-5", "+5", "5k", "0x5", " 5", "18446744073709551616"})
+    EXPECT_EQ(parse_count(bad), std::nullopt) << bad;
+}
+
 TEST(Size, Addresses) {
   EXPECT_EQ(parse_address("0x401000"), 0x401000u);
   EXPECT_EQ(parse_address("0XfF"), 0xffu);
