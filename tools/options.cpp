@@ -17,7 +17,7 @@ namespace {
 constexpr std::uint64_t kMinMemory = 4ULL << 20;
 constexpr std::uint64_t kMaxMemory = 64ULL << 30;
 
-constexpr const char *kRunFooter =
+constexpr const char* kRunFooter =
     R"(Exit status: the program's own; 128+N when signal N killed it; 2 usage error; 123 the vCPU died
 (triple fault); 124 a limit stopped it; 125 the harness failed; 126 cannot be executed; 127 not found.
 
@@ -26,92 +26,74 @@ Examples:
   faultline run --fault-log faults.txt ./program            every fault explained, as text
   faultline run --fault-log - --fault-format jsonl ./program 2>faults.jsonl
   faultline run --time-limit 5 --memory 64M --no-files ./untrusted)";
-constexpr const char *kWalkFooter =
+constexpr const char* kWalkFooter =
     R"(Runs PROGRAM to its end, then shows its memory as it was left. With none of --address, --tree
 and --vmas, shows the VMAs.
 
 Examples:
   faultline walk --vmas -- ./program
   faultline walk --address 0x401000 --address 0x7fffffffe000 -- ./program arg)";
-constexpr const char *kDoctorFooter =
-    R"(Exit status: 0 when guests can run here, 1 when something is missing.)";
+constexpr const char* kDoctorFooter = R"(Exit status: 0 when guests can run here, 1 when something is missing.)";
 
 // The usage line of commands that take a program.
 class HelpFormatter final : public CLI::Formatter {
-public:
+ public:
   HelpFormatter() { column_width(34); }
-  std::string make_usage(const CLI::App *app, std::string name) const override {
-    const std::string &command = app->get_name();
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    const std::string& command = app->get_name();
     if (command == "run" || command == "walk")
-      return fmt::format(
-          "Usage: faultline {} [OPTIONS] [--] PROGRAM [ARGS...]\n", command);
+      return fmt::format("Usage: faultline {} [OPTIONS] [--] PROGRAM [ARGS...]\n", command);
     return CLI::Formatter::make_usage(app, std::move(name));
   }
 };
 
-[[noreturn]] void usage(const std::string &message) {
-  throw CLI::ValidationError(message);
-}
+[[noreturn]] void usage(const std::string& message) { throw CLI::ValidationError(message); }
 
 // Binds an option whose text one of our parsers understands.
 template <class Parse, class Assign>
-CLI::Option *add_parsed(CLI::App *app, const std::string &name,
-                        const std::string &help, const std::string &what,
+CLI::Option* add_parsed(CLI::App* app, const std::string& name, const std::string& help, const std::string& what,
                         Parse parse, Assign assign) {
   return app->add_option_function<std::string>(
       name,
-      [name, what, parse, assign](const std::string &text) {
+      [name, what, parse, assign](const std::string& text) {
         const auto value = parse(text);
-        if (!value)
-          usage(fmt::format("{}: '{}' is not {}", name, text, what));
+        if (!value) usage(fmt::format("{}: '{}' is not {}", name, text, what));
         assign(*value);
       },
       help);
 }
 
 void check_memory(std::uint64_t bytes) {
-  if (bytes % kPageSize != 0)
-    usage(fmt::format(
-        "--memory: {} bytes is not a whole number of 4096-byte pages", bytes));
-  if (bytes < kMinMemory || bytes > kMaxMemory)
-    usage("--memory: must lie between 4M and 64G");
+  if (bytes % kPageSize != 0) usage(fmt::format("--memory: {} bytes is not a whole number of 4096-byte pages", bytes));
+  if (bytes < kMinMemory || bytes > kMaxMemory) usage("--memory: must lie between 4M and 64G");
 }
 
-void add_guest_options(CLI::App *app, GuestOptions &o) {
-  add_parsed(app, "--memory",
-             "Guest RAM, e.g. 512M or 4G; only what is touched costs [1G]",
-             "a size such as 512M", parse_size,
+void add_guest_options(CLI::App* app, GuestOptions& o) {
+  add_parsed(app, "--memory", "Guest RAM, e.g. 512M or 4G; only what is touched costs [1G]", "a size such as 512M",
+             parse_size,
              [&o](std::uint64_t bytes) {
                check_memory(bytes);
                o.machine.memory_bytes = bytes;
              })
       ->type_name("SIZE");
-  add_parsed(
-      app, "--time-limit",
-      "Stop the guest after this much wall-clock time, e.g. 10, 500ms, 2m",
-      "a time such as 10, 500ms or 2m", parse_duration,
-      [&o](std::chrono::nanoseconds t) {
-        if (t.count() == 0)
-          usage("--time-limit: must be more than 0");
-        o.limits.time = t;
-      })
+  add_parsed(app, "--time-limit", "Stop the guest after this much wall-clock time, e.g. 10, 500ms, 2m",
+             "a time such as 10, 500ms or 2m", parse_duration,
+             [&o](std::chrono::nanoseconds t) {
+               if (t.count() == 0) usage("--time-limit: must be more than 0");
+               o.limits.time = t;
+             })
       ->type_name("TIME");
-  add_parsed(app, "--exit-limit", "Stop the guest after this many vCPU exits",
-             "a count", parse_count,
+  add_parsed(app, "--exit-limit", "Stop the guest after this many vCPU exits", "a count", parse_count,
              [&o](std::uint64_t n) { o.limits.exits = n; })
       ->type_name("N");
   add_parsed(app, "--storm-limit",
              "Stop it when the same fault comes this often in a row with no "
              "progress; 0: never [10000]",
-             "a count", parse_count,
-             [&o](std::uint64_t n) { o.limits.storm = n; })
+             "a count", parse_count, [&o](std::uint64_t n) { o.limits.storm = n; })
       ->type_name("N");
   app->add_option_function<int>(
          "--paging",
-         [&o](int levels) {
-           o.machine.mode = levels == 5 ? mmu::PagingMode::kFiveLevel
-                                        : mmu::PagingMode::kFourLevel;
-         },
+         [&o](int levels) { o.machine.mode = levels == 5 ? mmu::PagingMode::kFiveLevel : mmu::PagingMode::kFourLevel; },
          "Page-table levels: 4 or 5 [4]")
       ->check(CLI::IsMember({4, 5}))
       ->type_name("LEVELS");
@@ -125,17 +107,11 @@ void add_guest_options(CLI::App *app, GuestOptions &o) {
                   "passes the host's")
       ->type_name("NAME[=VALUE]")
       ->allow_extra_args(false);
-  app->add_flag("--clear-env", o.clear_environment,
-                "Start from an empty environment");
-  app->add_option("--root", o.root,
-                  "The guest sees this folder as / and nothing outside it")
-      ->type_name("DIR");
-  app->add_flag("--read-only", o.read_only,
-                "Refuse every change to files (EROFS)");
-  app->add_flag("--no-files", o.no_files,
-                "No files but standard input, output and error");
-  app->add_flag("-q,--quiet", o.quiet,
-                "No report when a fault kills the guest");
+  app->add_flag("--clear-env", o.clear_environment, "Start from an empty environment");
+  app->add_option("--root", o.root, "The guest sees this folder as / and nothing outside it")->type_name("DIR");
+  app->add_flag("--read-only", o.read_only, "Refuse every change to files (EROFS)");
+  app->add_flag("--no-files", o.no_files, "No files but standard input, output and error");
+  app->add_flag("-q,--quiet", o.quiet, "No report when a fault kills the guest");
   app->prefix_command();
 }
 
@@ -144,7 +120,7 @@ struct Words {
   std::vector<std::string> before, behind;
   bool separated = false;
 };
-Words split_words(int argc, char **argv) {
+Words split_words(int argc, char** argv) {
   Words words;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
@@ -159,25 +135,22 @@ Words split_words(int argc, char **argv) {
 
 // What follows the options. Where the program stands before the "--", that is
 // its own.
-void take_command(CLI::App *app, GuestOptions &o, const Words &words) {
+void take_command(CLI::App* app, GuestOptions& o, const Words& words) {
   o.command = app->remaining();
-  if (!o.command.empty() && o.command.front().starts_with("-"))
-    usage("unknown option " + o.command.front());
-  if (!o.command.empty() && words.separated)
-    o.command.emplace_back("--");
+  if (!o.command.empty() && o.command.front().starts_with("-")) usage("unknown option " + o.command.front());
+  if (!o.command.empty() && words.separated) o.command.emplace_back("--");
   o.command.insert(o.command.end(), words.behind.begin(), words.behind.end());
-  if (o.command.empty())
-    usage("PROGRAM is missing");
-  if (o.no_files && !o.root.empty())
-    usage("--no-files and --root exclude each other");
+  if (o.command.empty()) usage("PROGRAM is missing");
+  if (o.no_files && !o.root.empty()) usage("--no-files and --root exclude each other");
 }
 
-} // namespace
+}  // namespace
 
-Command parse_command_line(int argc, char **argv) {
-  CLI::App app("Runs guests under KVM with Linux's page-fault logic, and "
-               "explains every fault.",
-               "faultline");
+Command parse_command_line(int argc, char** argv) {
+  CLI::App app(
+      "Runs guests under KVM with Linux's page-fault logic, and "
+      "explains every fault.",
+      "faultline");
   app.set_version_flag("--version", std::string("faultline ") + kVersion);
   app.require_subcommand(1);
   app.set_help_flag("-h,--help", "Show this help");
@@ -185,47 +158,34 @@ Command parse_command_line(int argc, char **argv) {
   app.formatter(std::make_shared<HelpFormatter>());
 
   RunOptions run;
-  CLI::App *run_app =
-      app.add_subcommand("run", "Run a static Linux program in a guest");
+  CLI::App* run_app = app.add_subcommand("run", "Run a static Linux program in a guest");
   add_guest_options(run_app, run.guest);
-  run_app
-      ->add_option("--fault-log", run.fault_log,
-                   "Explain every fault into FILE; - is standard error")
+  run_app->add_option("--fault-log", run.fault_log, "Explain every fault into FILE; - is standard error")
       ->type_name("FILE");
   run_app
       ->add_option_function<std::string>(
           "--fault-format",
-          [&run](const std::string &f) {
-            run.fault_format = f == "jsonl" ? vmm::LogFormat::kJsonLines
-                                            : vmm::LogFormat::kText;
+          [&run](const std::string& f) {
+            run.fault_format = f == "jsonl" ? vmm::LogFormat::kJsonLines : vmm::LogFormat::kText;
           },
           "text or jsonl [text]")
       ->check(CLI::IsMember({"text", "jsonl"}))
       ->type_name("FORMAT");
-  run_app->add_flag("--strace", run.strace,
-                    "Print each system call to standard error");
-  run_app->add_flag("--stats", run.statistics,
-                    "Print statistics to standard error at the end");
-  run_app
-      ->add_option("--stats-json", run.statistics_json,
-                   "Write statistics as JSON to FILE")
-      ->type_name("FILE");
+  run_app->add_flag("--strace", run.strace, "Print each system call to standard error");
+  run_app->add_flag("--stats", run.statistics, "Print statistics to standard error at the end");
+  run_app->add_option("--stats-json", run.statistics_json, "Write statistics as JSON to FILE")->type_name("FILE");
   run_app->footer(kRunFooter);
 
   WalkOptions walk;
-  CLI::App *walk_app = app.add_subcommand(
-      "walk", "Run a program, then show its page tables and VMAs");
+  CLI::App* walk_app = app.add_subcommand("walk", "Run a program, then show its page tables and VMAs");
   add_guest_options(walk_app, walk.guest);
   walk_app
       ->add_option_function<std::vector<std::string>>(
           "--address",
-          [&walk](const std::vector<std::string> &texts) {
-            for (const std::string &text : texts) {
+          [&walk](const std::vector<std::string>& texts) {
+            for (const std::string& text : texts) {
               const auto address = parse_address(text);
-              if (!address)
-                usage(fmt::format(
-                    "--address: '{}' is not an address such as 0x401000",
-                    text));
+              if (!address) usage(fmt::format("--address: '{}' is not an address such as 0x401000", text));
               walk.addresses.push_back(*address);
             }
           },
@@ -237,46 +197,39 @@ Command parse_command_line(int argc, char **argv) {
   walk_app->footer(kWalkFooter);
 
   DoctorOptions doctor;
-  CLI::App *doctor_app = app.add_subcommand(
-      "doctor", "Say whether guests can run here, how, and what is missing");
+  CLI::App* doctor_app = app.add_subcommand("doctor", "Say whether guests can run here, how, and what is missing");
   doctor_app->add_flag("--json", doctor.json, "As JSON");
   doctor_app->footer(kDoctorFooter);
 
   const Words words = split_words(argc, argv);
   try {
-    if (words.before.empty())
-      usage("a command is missing: run, walk or doctor");
-    const std::string &command = words.before.front();
-    const auto named = app.get_subcommands(
-        [&command](CLI::App *sub) { return sub->get_name() == command; });
+    if (words.before.empty()) usage("a command is missing: run, walk or doctor");
+    const std::string& command = words.before.front();
+    const auto named = app.get_subcommands([&command](CLI::App* sub) { return sub->get_name() == command; });
     if (!command.starts_with("-") && named.empty())
-      usage(fmt::format("unknown command '{}': there are run, walk and doctor",
-                        command));
+      usage(fmt::format("unknown command '{}': there are run, walk and doctor", command));
     // CLI11 takes them last first.
-    app.parse(
-        std::vector<std::string>(words.before.rbegin(), words.before.rend()));
+    app.parse(std::vector<std::string>(words.before.rbegin(), words.before.rend()));
     if (run_app->parsed()) {
       take_command(run_app, run.guest, words);
       return run;
     }
     if (walk_app->parsed()) {
       take_command(walk_app, walk.guest, words);
-      if (walk.addresses.empty() && !walk.tree)
-        walk.vmas = true;
+      if (walk.addresses.empty() && !walk.tree) walk.vmas = true;
       return walk;
     }
     return doctor;
-  } catch (const CLI::Success &success) {
+  } catch (const CLI::Success& success) {
     return Finished{app.exit(success)};
-  } catch (const CLI::ParseError &error) {
-    const char *command = run_app->parsed()      ? "run "
+  } catch (const CLI::ParseError& error) {
+    const char* command = run_app->parsed()      ? "run "
                           : walk_app->parsed()   ? "walk "
                           : doctor_app->parsed() ? "doctor "
                                                  : "";
-    fmt::print(stderr, "faultline: {}\nTry 'faultline {}--help'.\n",
-               error.what(), command);
+    fmt::print(stderr, "faultline: {}\nTry 'faultline {}--help'.\n", error.what(), command);
     return Finished{vmm::kExitUsage};
   }
 }
 
-} // namespace faultline::tools
+}  // namespace faultline::tools
