@@ -87,9 +87,8 @@ void add_guest_options(CLI::App* app, GuestOptions& o) {
              [&o](std::uint64_t n) { o.limits.exits = n; })
       ->type_name("N");
   add_parsed(app, "--storm-limit",
-             "Stop it when the same fault comes this often in a row with no "
-             "progress; 0: never [10000]",
-             "a count", parse_count, [&o](std::uint64_t n) { o.limits.storm = n; })
+             "Stop it when the same fault comes this often in a row with no progress; 0: never [10000]", "a count",
+             parse_count, [&o](std::uint64_t n) { o.limits.storm = n; })
       ->type_name("N");
   app->add_option_function<int>(
          "--paging",
@@ -98,13 +97,14 @@ void add_guest_options(CLI::App* app, GuestOptions& o) {
       ->check(CLI::IsMember({4, 5}))
       ->type_name("LEVELS");
   app->add_option("--sink", o.machine.sink,
-                  "How page-table edits reach the guest: auto, shadow, "
-                  "two-dimensional [auto]")
+                  "How page-table edits reach the guest: auto, shadow, two-dimensional [auto]")
       ->check(CLI::IsMember({"auto", "shadow", "two-dimensional"}))
       ->type_name("SINK");
-  app->add_option("--env", o.environment,
-                  "Set NAME=VALUE in the guest's environment; NAME alone "
-                  "passes the host's")
+  app->add_option("--backend", o.machine.backend,
+                  "What runs the guest: kvm; hosted, a process of this host; auto: kvm if it can be opened [auto]")
+      ->check(CLI::IsMember({"auto", "kvm", "hosted"}))
+      ->type_name("BACKEND");
+  app->add_option("--env", o.environment, "Set NAME=VALUE in the guest's environment; NAME alone passes the host's")
       ->type_name("NAME[=VALUE]")
       ->allow_extra_args(false);
   app->add_flag("--clear-env", o.clear_environment, "Start from an empty environment");
@@ -133,8 +133,7 @@ Words split_words(int argc, char** argv) {
   return words;
 }
 
-// What follows the options. Where the program stands before the "--", that is
-// its own.
+// What follows the options. Where the program stands before the "--", that is its own.
 void take_command(CLI::App* app, GuestOptions& o, const Words& words) {
   o.command = app->remaining();
   if (!o.command.empty() && o.command.front().starts_with("-")) usage("unknown option " + o.command.front());
@@ -147,10 +146,7 @@ void take_command(CLI::App* app, GuestOptions& o, const Words& words) {
 }  // namespace
 
 Command parse_command_line(int argc, char** argv) {
-  CLI::App app(
-      "Runs guests under KVM with Linux's page-fault logic, and "
-      "explains every fault.",
-      "faultline");
+  CLI::App app("Runs guests under KVM with Linux's page-fault logic, and explains every fault.", "faultline");
   app.set_version_flag("--version", std::string("faultline ") + kVersion);
   app.require_subcommand(1);
   app.set_help_flag("-h,--help", "Show this help");

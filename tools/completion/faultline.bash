@@ -5,12 +5,13 @@ _faultline_values() {
     --memory) echo "64M 256M 1G 4G" ;;
     --paging) echo "4 5" ;;
     --sink) echo "auto shadow two-dimensional" ;;
+    --backend) echo "auto kvm hosted" ;;
     --fault-format) echo "text jsonl" ;;
   esac
 }
 
 _faultline() {
-  local guest="--memory --paging --sink --time-limit --exit-limit --storm-limit --env --clear-env --root --read-only --no-files --quiet --help"
+  local guest="--memory --backend --paging --sink --time-limit --exit-limit --storm-limit --env --clear-env --root --read-only --no-files --quiet --help"
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local command=${COMP_WORDS[1]} options i
   COMPREPLY=()
@@ -46,7 +47,7 @@ _faultline() {
   fi
 
   case $previous in
-    --memory | --paging | --sink | --fault-format)
+    --memory | --backend | --paging | --sink | --fault-format)
       mapfile -t COMPREPLY < <(compgen -W "$(_faultline_values "$previous")" -- "$current") ;;
     --root) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     --fault-log | --stats-json) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;

@@ -67,6 +67,15 @@ Result<std::unique_ptr<Vcpu>> HostedMachine::create_vcpu() {
 
 namespace faultline::vmm {
 
+Result<void> try_hosted() {
+  MachineConfig config;
+  config.memory_bytes = 1ULL << 20;
+  auto machine = hosted::HostedMachine::create(config);
+  if (!machine) return tl::unexpected(machine.error());
+  auto vcpu = (*machine)->create_vcpu();
+  return vcpu ? Result<void>() : tl::unexpected(vcpu.error());
+}
+
 Result<std::unique_ptr<Machine>> create_hosted_machine(const MachineConfig& config) {
   auto machine = hosted::HostedMachine::create(config);
   if (!machine) return tl::unexpected(machine.error());

@@ -57,6 +57,9 @@ class HostedMachine final : public Machine {
 
 namespace faultline::vmm {
 
+// Starts and ends a guest process, to see whether this host allows it. Error: what is missing.
+Result<void> try_hosted();
+
 // Errors: a configuration that only KVM can do; what the host lacks shows when a vCPU is made.
 Result<std::unique_ptr<Machine>> create_hosted_machine(const MachineConfig& config);
 

@@ -15,7 +15,8 @@ namespace faultline::vmm {
 struct MachineConfig {
   std::uint64_t memory_bytes = 1ULL << 30;  // a whole number of pages, at most 64 GiB
   mmu::PagingMode mode = mmu::PagingMode::kFourLevel;
-  std::string sink = "auto";  // "auto", "two-dimensional", "shadow"
+  std::string sink = "auto";     // "auto", "two-dimensional", "shadow"
+  std::string backend = "auto";  // "auto", "kvm", "hosted": vmm/run/backend.hpp
 };
 
 class Machine {

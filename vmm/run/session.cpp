@@ -1,7 +1,7 @@
 #include "vmm/run/session.hpp"
 
 #include "mmu/space/checker.hpp"
-#include "vmm/kvm/kvm_machine.hpp"
+#include "vmm/run/backend.hpp"
 #include "vmm/run/exit_status.hpp"
 
 namespace faultline::vmm {
@@ -19,7 +19,7 @@ linux_abi::LoadResult<std::unique_ptr<Session>> Session::create(SessionConfig co
 }
 
 linux_abi::LoadResult<void> Session::start() {
-  auto machine = create_kvm_machine(config_.machine);
+  auto machine = create_machine(config_.machine);
   if (!machine) return harness_failed(machine.error().message);
   machine_ = std::move(*machine);
 
