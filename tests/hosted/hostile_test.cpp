@@ -61,6 +61,18 @@ TEST_F(HostedHostile, AStubThatIsKilledIsTheGuestsEnd) {
   EXPECT_FALSE(process_exists(pid));
 }
 
+TEST_F(HostedHostile, TheEndIsNoticedWhereTheKernelBuriesChildren) {
+  const auto before = std::signal(SIGCHLD, SIG_IGN);
+  guest().load(kSpin);
+  const pid_t pid = hosted().stub().pid();
+  std::jthread killer([pid] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    ::kill(pid, SIGKILL);
+  });
+  guest().expect<FatalEvent>();
+  std::signal(SIGCHLD, before);
+}
+
 // A VMM that dies without a word takes the stub with it.
 TEST_F(HostedHostile, TheStubDiesWithItsParent) {
   const pid_t parent = ::fork();

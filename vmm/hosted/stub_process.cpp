@@ -107,10 +107,15 @@ void StubProcess::kill(std::string why) {
 bool StubProcess::died() {
   if (pid_ == 0) return true;
   int status = 0;
-  if (::waitpid(pid_, &status, WNOHANG) != pid_) return false;
+  const pid_t waited = ::waitpid(pid_, &status, WNOHANG);
+  // Where SIGCHLD is ignored, the kernel buries the dead itself.
+  const bool buried = waited < 0 && errno == ECHILD;
+  if (waited != pid_ && !buried) return false;
   thread_.store(0, std::memory_order_release);
   pid_ = 0;
-  if (WIFSIGNALED(status)) {
+  if (buried) {
+    obituary_ = "it ended, and the host does not say how (SIGCHLD is ignored)";
+  } else if (WIFSIGNALED(status)) {
     obituary_ = fmt::format("killed by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
   } else if (WEXITSTATUS(status) == FLH_EXIT_CALL_FAILED || WEXITSTATUS(status) == FLH_EXIT_SET_UP) {
     obituary_ = fmt::format("{} failed: {}", WEXITSTATUS(status) == FLH_EXIT_SET_UP ? "its set-up" : "a mapping call",
