@@ -20,6 +20,17 @@ TEST_F(HostedKick, StopsASpinningGuest) {
   }
 }
 
+// From the first instruction on, whichever thread of the stub was faster.
+TEST_F(HostedKick, StopsEveryFreshGuest) {
+  for (unsigned i = 0; i < 50; ++i) {
+    guest().load({0xeb, 0xfe});
+    const KickingThread kicks(vcpu());
+    guest().expect<InterruptedEvent>();
+    if (HasFailure()) return;
+    make();
+  }
+}
+
 TEST_F(HostedKick, SeveralKicksBeforeTheRunAreOne) {
   guest().load({0x0f, 0x05});
   for (unsigned i = 0; i < 5; ++i) vcpu().kick();

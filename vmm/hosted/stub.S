@@ -10,8 +10,9 @@
 #define FUTEX_WAKE 1
 #define SIG_SETMASK 2
 #define SECCOMP_SET_MODE_FILTER 1
-// CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM
-#define THREAD_FLAGS 0x50f00
+// CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+// CLONE_PARENT_SETTID: the id is in its place before the thread runs
+#define THREAD_FLAGS 0x150f00
 
 .macro FUTEX word, operation, value
   leaq \word(%rbx), %rdi
@@ -33,7 +34,7 @@ faultline_hosted_stub:
   leaq faultline_hosted_stub + FLH_COMMANDS(%rip), %rbp
   movl $THREAD_FLAGS, %edi
   leaq faultline_hosted_stub + FLH_REGION_BYTES(%rip), %rsi
-  xorl %edx, %edx
+  leaq FLH_TID(%rbx), %rdx
   xorl %r10d, %r10d
   xorl %r8d, %r8d
   movl $__NR_clone, %eax
@@ -41,7 +42,6 @@ faultline_hosted_stub:
   testq %rax, %rax
   jz guest_thread
   js set_up_failed
-  movl %eax, FLH_TID(%rbx)
 
   movl $SIG_SETMASK, %edi
   leaq FLH_FULL_MASK(%rbx), %rsi
