@@ -13,6 +13,11 @@ TEST_P(BusyboxTest, SameNativelyAndInTheGuest) {
   expect_same(GetParam());
 }
 
+TEST_P(BusyboxTest, SameNativelyAndHosted) {
+  if (const auto why = why_no_hosted(); !why.empty()) GTEST_SKIP() << why;
+  expect_same(GetParam(), {"--backend", "hosted"});
+}
+
 std::string lines(int count) {
   std::string result;
   for (int i = 0; i < count; ++i) {

@@ -85,6 +85,13 @@ ProcessResult run_natively(const Row& row, const std::string& folder) {
   return run_process(request);
 }
 
+std::string why_no_hosted() {
+  constexpr int kHarnessFailed = 125;
+  const Row row{.name = "probe", .argv = {"@exit_status", "0"}};
+  const ProcessResult probe = run_in_guest({"--backend", "hosted"}, row, "/");
+  return probe.status == kHarnessFailed ? probe.err : std::string();
+}
+
 void expect_same(const Row& row, const std::vector<std::string>& options) {
   const ScratchFolder folder;
   populate(folder, row);

@@ -37,6 +37,9 @@ std::string guest_program(const std::string& name);
 ProcessResult run_in_guest(const std::vector<std::string>& options, const Row& row, const std::string& folder);
 ProcessResult run_natively(const Row& row, const std::string& folder);
 
+// Empty when the hosted backend works here, otherwise why the test is skipped.
+std::string why_no_hosted();
+
 // Runs both and reports every difference as a test failure.
 void expect_same(const Row& row, const std::vector<std::string>& options = {});
 

@@ -13,6 +13,11 @@ TEST_P(ProgramsTest, SameNativelyAndInTheGuest) {
   expect_same(GetParam());
 }
 
+TEST_P(ProgramsTest, SameNativelyAndHosted) {
+  if (const auto why = why_no_hosted(); !why.empty()) GTEST_SKIP() << why;
+  expect_same(GetParam(), {"--backend", "hosted"});
+}
+
 Row program(const std::string& name, const std::vector<std::string>& arguments = {}) {
   Row row{.name = name, .argv = {"@" + name}};
   row.argv.insert(row.argv.end(), arguments.begin(), arguments.end());
