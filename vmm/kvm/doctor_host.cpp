@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "vmm/kvm/backend.hpp"
 #include "vmm/kvm/doctor_parts.hpp"
 
 namespace faultline::vmm::kvm {
@@ -80,7 +81,8 @@ void explain_missing_kvm(const DoctorPaths& paths, const std::string& error, Doc
   report.missing.push_back({error.substr(0, split), split == std::string::npos ? "" : error.substr(split + 2)});
   const std::string flags = value_of(paths.proc + "/cpuinfo", "flags");
   const bool has_hardware = has_word(flags, "vmx") || has_word(flags, "svm");
-  if (has_hardware || flags.empty()) return;
+  const bool software = find_backend(paths.sysfs).name == "kvm-pvm";  // needs none
+  if (has_hardware || software || flags.empty()) return;
   if (has_word(flags, "hypervisor")) {
     report.missing.push_back({"the hypervisor of this machine offers it no virtualization",
                               "enable nested virtualization for it, or use a host with a software KVM (PVM)"});

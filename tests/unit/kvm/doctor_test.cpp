@@ -55,6 +55,14 @@ TEST_F(Doctor, NoVirtualizationInAGuest) {
   EXPECT_NE(report.missing[1].remedy.find("nested"), std::string::npos);
 }
 
+TEST_F(Doctor, ALoadedSoftwareKvmNeedsNoVirtualization) {
+  cpu("hypervisor");
+  write("sys/module/kvm_pvm/parameters/force", "N\n");
+  const DoctorReport report = run_doctor(paths_);
+  ASSERT_EQ(report.missing.size(), 1U);
+  EXPECT_EQ(report.missing[0].remedy.find("nested"), std::string::npos);
+}
+
 TEST_F(Doctor, ADeviceThatIsNoKvm) {
   cpu("svm");
   write("kvm", "");
