@@ -24,8 +24,10 @@ TEST_F(HostedKick, StopsASpinningGuest) {
 TEST_F(HostedKick, StopsEveryFreshGuest) {
   for (unsigned i = 0; i < 50; ++i) {
     guest().load({0xeb, 0xfe});
-    const KickingThread kicks(vcpu());
-    guest().expect<InterruptedEvent>();
+    {
+      const KickingThread kicks(vcpu());
+      guest().expect<InterruptedEvent>();
+    }
     if (HasFailure()) return;
     make();
   }
