@@ -16,7 +16,7 @@ constexpr int kCannotExecute = 126, kNotFound = 127;
 class BadProgramTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (const auto why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
+    if (const auto why = why_no_guest(); !why.empty()) GTEST_SKIP() << why;
   }
 
   // A file with these bytes that may be executed; returns its path.

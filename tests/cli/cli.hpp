@@ -20,6 +20,15 @@ inline ProcessResult faultline(const std::vector<std::string>& arguments, const 
 
 inline std::string guest_program(const std::string& name) { return std::string(FAULTLINE_GUEST_PROGRAMS) + "/" + name; }
 
+// Empty when some backend can run guests here, otherwise why the test is skipped.
+inline std::string why_no_guest() {
+  constexpr int kHarnessFailed = 125;
+  const auto why = why_no_kvm();
+  if (why.empty()) return {};
+  const auto probe = faultline({"run", "--", guest_program("exit_status"), "0"});
+  return probe.status == kHarnessFailed ? why + "; " + probe.err : std::string();
+}
+
 // One line on stderr that begins with "faultline: ", nothing on stdout.
 inline void expect_one_line(const ProcessResult& result) {
   EXPECT_FALSE(result.timed_out);

@@ -16,7 +16,7 @@ using nlohmann::json;
 class FaultLogTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (const auto why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
+    if (const auto why = why_no_guest(); !why.empty()) GTEST_SKIP() << why;
   }
 
   ProcessResult run_logged(const std::string& program, const std::string& format) {

@@ -17,7 +17,7 @@ using testing::Not;
 class GuestWorldTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (const auto why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
+    if (const auto why = why_no_guest(); !why.empty()) GTEST_SKIP() << why;
     folder_.write("inside", "inside\n");
     ::mkdir(folder_.path("root").c_str(), 0755);
     folder_.write("root/visible", "visible\n");

@@ -9,7 +9,7 @@ using testing::HasSubstr;
 class WalkTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (const auto why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
+    if (const auto why = why_no_guest(); !why.empty()) GTEST_SKIP() << why;
   }
   static ProcessResult walk(std::vector<std::string> options) {
     options.insert(options.begin(), "walk");
