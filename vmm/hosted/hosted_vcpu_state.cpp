@@ -50,6 +50,8 @@ HostedVcpu::HostedVcpu(std::unique_ptr<StubProcess> stub, const GuestRam& ram, u
                        std::function<void(HostedVcpu&)> gone)
     : stub_(std::move(stub)), shadow_(*stub_, ram.memory(), limit), index_(index), gone_(std::move(gone)) {
   capabilities_.backend = "hosted";
+  // The host kernel answers some itself: UMIP instructions, split locks.
+  capabilities_.precise_exceptions = false;
 }
 
 HostedVcpu::~HostedVcpu() {
