@@ -1,6 +1,8 @@
 // Options that only watch or move things leave what the guest does as it was.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/differential/compare.hpp"
 #include "tests/support/scratch_folder.hpp"
 
@@ -10,7 +12,8 @@ namespace {
 class OptionsTest : public testing::TestWithParam<std::vector<std::string>> {};
 
 TEST_P(OptionsTest, ProgramBehavesTheSame) {
-  if (const auto why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
+  const bool hosted = std::ranges::find(GetParam(), "hosted") != GetParam().end();
+  if (const auto why = hosted ? why_no_hosted() : why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
   for (const char* program : {"error_codes", "counts_anonymous", "counts_file", "signals"}) {
     SCOPED_TRACE(program);
     // What is watched may be written to stderr.
@@ -24,6 +27,13 @@ INSTANTIATE_TEST_SUITE_P(Watching, OptionsTest,
                                          std::vector<std::string>{"--fault-log", "/dev/null"},
                                          std::vector<std::string>{"--fault-log", "/dev/null", "--fault-format",
                                                                   "jsonl"}));
+INSTANTIATE_TEST_SUITE_P(Hosted, OptionsTest,
+                         testing::Values(std::vector<std::string>{"--backend", "hosted", "--stats"},
+                                         std::vector<std::string>{"--backend", "hosted", "--strace"},
+                                         std::vector<std::string>{"--backend", "hosted", "--fault-log", "/dev/null",
+                                                                  "--fault-format", "jsonl"},
+                                         std::vector<std::string>{"--backend", "hosted", "--memory", "32M"},
+                                         std::vector<std::string>{"--backend", "hosted", "--memory", "64G"}));
 INSTANTIATE_TEST_SUITE_P(Memory, OptionsTest,
                          testing::Values(std::vector<std::string>{"--memory", "32M"},
                                          std::vector<std::string>{"--memory", "64G"},

@@ -31,11 +31,11 @@
 #define FLH_GS_BASE 24
 #define FLH_FRAME 32
 #define FLH_FULL_MASK 40
-#define FLH_GO 72 /* a futex word: the guest thread waits for 1 */
-#define FLH_STACK_T 48        /* struct sigaltstack, 24 bytes */
-#define FLH_GUEST_FILTER 80   /* struct sock_fprog, 16 bytes */
-#define FLH_HELPER_FILTER 96  /* the same */
-#define FLH_FILTERS 128       /* the instructions of both */
+#define FLH_GO 72            /* a futex word: the guest thread waits for 1 */
+#define FLH_STACK_T 48       /* struct sigaltstack, 24 bytes */
+#define FLH_GUEST_FILTER 80  /* struct sock_fprog, 16 bytes */
+#define FLH_HELPER_FILTER 96 /* the same */
+#define FLH_FILTERS 128      /* the instructions of both */
 #define FLH_FILTERS_BYTES 512
 
 #define FLH_STATE_RUNNING 0
