@@ -10,20 +10,24 @@ namespace {
 
 constexpr int kStoppedByALimit = 124;
 
-class LimitsTest : public testing::Test {
+class LimitsTest : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    if (const auto why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
+    const auto why = backend() == "hosted" ? why_no_hosted() : why_no_kvm();
+    if (!why.empty()) GTEST_SKIP() << why;
   }
 
-  ProcessResult run(const std::vector<std::string>& options, const std::string& program) {
+  static std::string backend() { return GetParam(); }
+
+  ProcessResult run(std::vector<std::string> options, const std::string& program) {
+    options.insert(options.end(), {"--backend", backend()});
     return run_in_guest(options, Row{.name = program, .argv = {"@" + program}}, folder_.path());
   }
 
   ScratchFolder folder_;
 };
 
-TEST_F(LimitsTest, SpinningGuestIsStoppedByTheTimeLimit) {
+TEST_P(LimitsTest, SpinningGuestIsStoppedByTheTimeLimit) {
   const auto start = std::chrono::steady_clock::now();
   const auto result = run({"--time-limit", "1"}, "spin");
   const auto took = std::chrono::steady_clock::now() - start;
@@ -33,28 +37,32 @@ TEST_F(LimitsTest, SpinningGuestIsStoppedByTheTimeLimit) {
   EXPECT_LT(took, std::chrono::seconds(15));
 }
 
-TEST_F(LimitsTest, SystemCallsWithoutEndAreStoppedByTheExitLimit) {
+TEST_P(LimitsTest, SystemCallsWithoutEndAreStoppedByTheExitLimit) {
   const auto result = run({"--exit-limit", "500", "--time-limit", "30"}, "syscall_forever");
   EXPECT_EQ(result.status, kStoppedByALimit) << result.err;
   EXPECT_THAT(result.err, testing::HasSubstr("exit limit"));
 }
 
-TEST_F(LimitsTest, SystemCallsWithoutEndAreStoppedByTheTimeLimit) {
+TEST_P(LimitsTest, SystemCallsWithoutEndAreStoppedByTheTimeLimit) {
   const auto result = run({"--time-limit", "1"}, "syscall_forever");
   EXPECT_EQ(result.status, kStoppedByALimit) << result.err;
   EXPECT_THAT(result.err, testing::HasSubstr("time limit"));
 }
 
-TEST_F(LimitsTest, FaultingForeverIsRecognisedAsAStorm) {
+TEST_P(LimitsTest, FaultingForeverIsRecognisedAsAStorm) {
   const auto result = run({}, "fault_forever");
   EXPECT_EQ(result.status, kStoppedByALimit) << result.err;
   EXPECT_EQ(result.out, "faulting\n");
   EXPECT_THAT(result.err, testing::HasSubstr("fault storm"));
 }
 
-TEST_F(LimitsTest, GenerousLimitsChangeNothing) {
-  expect_same(Row{.name = "sort", .argv = {"@sort_glibc"}}, {"--time-limit", "50", "--exit-limit", "1000000"});
+TEST_P(LimitsTest, GenerousLimitsChangeNothing) {
+  expect_same(Row{.name = "sort", .argv = {"@sort_glibc"}},
+              {"--backend", backend(), "--time-limit", "50", "--exit-limit", "1000000"});
 }
+
+INSTANTIATE_TEST_SUITE_P(Backends, LimitsTest, testing::Values("kvm", "hosted"),
+                         [](const auto& backend) { return std::string(backend.param); });
 
 }  // namespace
 }  // namespace faultline::test
