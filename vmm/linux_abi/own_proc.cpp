@@ -25,9 +25,7 @@ bool names_us(std::string_view component) {
 }
 
 // Entries that speak of the namespace and not of the process: true for the guest as well.
-bool of_the_namespace(std::string_view entry) {
-  return entry == "mounts" || entry == "mountinfo" || entry == "cgroup";
-}
+bool of_the_namespace(std::string_view entry) { return entry == "mounts" || entry == "mountinfo" || entry == "cgroup"; }
 
 }  // namespace
 
