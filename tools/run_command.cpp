@@ -72,7 +72,9 @@ int run_command(const RunOptions& options) {
     });
   }
 
-  int status = run_session(**session, options.guest, log->get());
+  GuestOptions guest = options.guest;
+  if (options.fault_log == "-") guest.quiet = true;  // the log brings the report there
+  int status = run_session(**session, guest, log->get());
   mention_unserved(options, **session);
   const auto wall = std::chrono::steady_clock::now() - start;
   const auto wall_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(wall).count());

@@ -1,4 +1,6 @@
 // What a user reads when a guest dies: the report of an unhandled fault.
+#include <sstream>
+
 #include "tests/cli/cli.hpp"
 #include "tests/support/scratch_folder.hpp"
 
@@ -40,6 +42,15 @@ TEST_F(ReportTest, QuietSaysNothing) {
   const auto result = run("null_read", {"--quiet"});
   EXPECT_EQ(result.status, 128 + 11);
   EXPECT_EQ(result.err, "");
+}
+
+TEST_F(ReportTest, ALogOnStandardErrorBringsItOnce) {
+  const std::string text = run("null_read", {"--fault-log", "-"}).err;
+  const auto first = text.find("BUG: ");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_EQ(text.find("BUG: ", first + 1), std::string::npos);
+  std::istringstream lines(run("null_read", {"--fault-log", "-", "--fault-format", "jsonl"}).err);
+  for (std::string line; std::getline(lines, line);) EXPECT_EQ(line.front(), '{') << line;
 }
 
 TEST_F(ReportTest, ASignalThatIsNoFaultHasNoReport) {
