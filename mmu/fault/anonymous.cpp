@@ -5,10 +5,12 @@ namespace faultline::mmu {
 
 std::optional<Gfn> new_anonymous_frame(FaultContext& f, Zeroing zeroing) {
   f.mm.prepare_anon_vma(f.vma);
-  const std::optional<Gfn> frame = f.mm.frames().allocate(FrameKind::kAnon, zeroing);
+  // One object from the allocator to the caller: a copy would load 16 bytes that were stored in
+  // parts, and wait for the zeroing of the page to reach the cache.
+  std::optional<Gfn> frame = f.mm.frames().allocate(FrameKind::kAnon, zeroing);
   if (!frame) {
     f.path.add(FaultStep::kOutOfMemory);
-    return std::nullopt;
+    return frame;
   }
   Frame& meta = f.mm.frames().at(*frame);
   meta.anon_exclusive = true;
@@ -33,7 +35,7 @@ VmFault do_anonymous_page(FaultContext& f) {
     f.mm.frames().put(*frame);
     return VmFault::kDone;
   }
-  count_mapped(f.mm, *frame);
+  count_first_mapping(f.mm, *frame);
   return VmFault::kDone;
 }
 

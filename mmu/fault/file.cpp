@@ -48,7 +48,7 @@ VmFault do_cow_fault(FaultContext& f) {
   if (f.log() != nullptr) f.log()->add_copied(page->frame, *copy);
   const Pte entry = Pte::make(*copy, f.vma.page_prot() | Pte::kDirty | Pte::kWrite);
   if (f.editor().install(f.slot, f.address, entry)) {
-    count_mapped(f.mm, *copy);
+    count_first_mapping(f.mm, *copy);
   } else {
     f.path.add(FaultStep::kRaced);
     f.mm.frames().put(*copy);

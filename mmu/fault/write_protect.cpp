@@ -28,7 +28,7 @@ VmFault copy(FaultContext& f) {
     f.gather.retire_frame(old);
   }
   f.editor().replace_leaf(f.slot, f.address, Pte::make(*fresh, f.vma.page_prot() | kWritten));
-  count_mapped(f.mm, *fresh);
+  count_first_mapping(f.mm, *fresh);
   return VmFault::kDone;
 }
 

@@ -20,8 +20,7 @@ void PtEditor::log(EditLog* log, PteSlot slot, Gva va, Level level, Pte before, 
 }
 
 bool PtEditor::install(PteSlot slot, Gva va, Pte entry, Level level) {
-  Pte expected;
-  if (!slot.compare_exchange(expected, entry)) return false;
+  if (!slot.store_if_none(entry)) return false;
   log(gather_.log(), slot, va, level, Pte(), entry);
   return true;
 }

@@ -27,6 +27,14 @@ class PteSlot {
   friend class PtEditor;
   [[nodiscard]] std::atomic_ref<std::uint64_t> ref() const { return std::atomic_ref<std::uint64_t>(*entry_); }
   [[nodiscard]] Pte exchange(Pte v) const { return Pte(ref().exchange(v.raw(), std::memory_order_acq_rel)); }
+  // A plain store into an entry that is zero; false when it is not. Nobody races: other editors
+  // are kept out by the caller's lock, and the CPU leaves entries with P=0 alone. Unlike a locked
+  // instruction it does not wait for the zeroing of the page to reach the cache (Linux set_pte).
+  [[nodiscard]] bool store_if_none(Pte v) const {
+    if (ref().load(std::memory_order_relaxed) != 0) return false;
+    ref().store(v.raw(), std::memory_order_release);
+    return true;
+  }
   bool compare_exchange(Pte& expected, Pte desired) const {
     std::uint64_t e = expected.raw();
     const bool done = ref().compare_exchange_strong(e, desired.raw(), std::memory_order_acq_rel);

@@ -75,9 +75,9 @@ std::optional<Gfn> FrameAllocator::take_block(unsigned order) {
 
 std::optional<Gfn> FrameAllocator::allocate(FrameKind kind, Zeroing zeroing, unsigned order) {
   FL_CHECK(order <= kMaxOrder);
-  if (fail_countdown_ != 0 && --fail_countdown_ == 0) return std::nullopt;
-  const std::optional<Gfn> block = take_block(order);
-  if (!block) return std::nullopt;
+  const bool fails = fail_countdown_ != 0 && --fail_countdown_ == 0;
+  std::optional<Gfn> block = fails ? std::nullopt : take_block(order);
+  if (!block) return block;
   const std::uint64_t count = std::uint64_t{1} << order;
   for (std::uint64_t i = 0; i < count; ++i) {
     Frame& f = frames_[block->raw() + i];

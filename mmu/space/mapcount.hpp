@@ -17,6 +17,14 @@ inline void count_mapped(AddressSpace& mm, Gfn frame) {
   mm.rss.add(rss_kind(f), 1);
 }
 
+// The first mapping of a frame that nobody else knows yet (Linux folio_add_new_anon_rmap): no
+// locked instruction.
+inline void count_first_mapping(AddressSpace& mm, Gfn frame) {
+  Frame& f = mm.frames().at(frame);
+  f.mapcount.store(1, std::memory_order_relaxed);
+  mm.rss.add(rss_kind(f), 1);
+}
+
 inline void count_unmapped(AddressSpace& mm, Gfn frame) {
   Frame& f = mm.frames().at(frame);
   FL_CHECK(f.mapcount.fetch_sub(1, std::memory_order_relaxed) > 0);
