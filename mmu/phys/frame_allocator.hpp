@@ -60,7 +60,6 @@ class FrameAllocator {
 
   // Makes the n-th allocation from now fail, once (0 = none); for fault-injection tests.
   void fail_nth(std::uint64_t n) { fail_countdown_ = n; }
-  void fail_after(std::uint64_t n) { fail_nth(n); }
 
   // Verifies the free lists against the frames; returns the first contradiction.
   [[nodiscard]] std::optional<std::string> check_invariants() const;

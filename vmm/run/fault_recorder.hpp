@@ -29,7 +29,6 @@ class FaultRecorder final : public mmu::FaultObserver {
   void ended(const mmu::AddressSpace& mm, const mmu::FaultRequest& request, const mmu::FaultOutcome& outcome) override;
 
   void set_process(std::uint32_t pid) { process_ = pid; }
-  [[nodiscard]] std::uint64_t recorded() const { return sequence_; }
 
  private:
   FaultRecorder(Vcpu& vcpu, Consumer consumer, decode::Decoder decoder)
