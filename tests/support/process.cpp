@@ -75,8 +75,18 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
   for (int i = 0; i < 3; ++i) ::dup2(streams[static_cast<std::size_t>(i)].fd(), i);
   if (!request.folder.empty() && ::chdir(request.folder.c_str()) != 0) ::_exit(125);
   if (request.conditions == Conditions::kOracle) become_oracle();
+  if (request.before_exec) ::raise(SIGSTOP);
   ::execve(argv[0], argv, environment);
   ::_exit(errno == ENOENT ? 127 : 126);
+}
+
+// The child has stopped itself, or is gone.
+void release_after(pid_t pid, const std::function<void(pid_t)>& action) {
+  siginfo_t state{};
+  ::waitid(P_PID, static_cast<id_t>(pid), &state, WSTOPPED | WEXITED | WNOWAIT);
+  if (state.si_code != CLD_STOPPED) return;
+  action(pid);
+  ::kill(pid, SIGCONT);
 }
 
 // Waits for the end; past the time limit the whole process group is killed first.
@@ -104,6 +114,7 @@ ProcessResult run_process(const ProcessRequest& request) {
 
   const pid_t pid = ::fork();
   if (pid == 0) exec_child(request, streams, argv.data(), environment.data());
+  if (request.before_exec) release_after(pid, request.before_exec);
   ProcessResult result;
   wait_for(pid, request.timeout, result);
   result.out = streams[1].contents();

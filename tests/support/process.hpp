@@ -1,7 +1,10 @@
 // Runs a program to its end and keeps everything it said: for tests that look at programs from outside.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,6 +22,7 @@ struct ProcessRequest {
   std::string folder = {};  // where it runs; empty: here
   Conditions conditions = Conditions::kInherited;
   std::chrono::seconds timeout{60};
+  std::function<void(pid_t)> before_exec = {};  // called here while the child waits, all conditions made, to exec
 };
 
 struct ProcessResult {
