@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "mmu/arch/swap_entry.hpp"
+
 namespace faultline::mmu {
 
 std::string Pte::flag_names(Level level) const {
@@ -32,7 +34,13 @@ std::string Pte::describe(Level level) const {
     case PteKind::kLeaf:
     case PteKind::kProtNone:
       return fmt::format("{:#018x} [{}] frame {:#x}", bits_, flag_names(level), frame(level).raw());
-    case PteKind::kSwap: return fmt::format("{:#018x} not present", bits_);
+    case PteKind::kSwap:
+    case PteKind::kMigration:
+    case PteKind::kMarker: {
+      const SwapEntry entry(*this);
+      const char* what = entry.marker() ? "marker" : entry.migration() ? "migration" : "swap";
+      return fmt::format("{:#018x} not present, {} type {} offset {:#x}", bits_, what, entry.type(), entry.offset());
+    }
   }
   return {};
 }

@@ -14,11 +14,13 @@ namespace faultline::mmu {
 
 // What an entry is, exhaustively. A switch over it has no default.
 enum class PteKind : std::uint8_t {
-  kNone,      // all zero
-  kTable,     // present, points to the next table
-  kLeaf,      // present, maps a page (level 1, or PS at level 2 or 3)
-  kProtNone,  // P=0, G=1: a resident page that nobody may access (Linux _PAGE_PROTNONE)
-  kSwap,      // any other not-present non-zero value
+  kNone,       // all zero
+  kTable,      // present, points to the next table
+  kLeaf,       // present, maps a page (level 1, or PS at level 2 or 3)
+  kProtNone,   // P=0, G=1: a resident page that nobody may access (Linux _PAGE_PROTNONE)
+  kSwap,       // not present, a place on swap
+  kMigration,  // not present, its page is being moved (swap_entry.hpp)
+  kMarker,     // not present, no page at all, but something to remember: a guard, poison
 };
 
 class Pte {
@@ -36,7 +38,10 @@ class Pte {
   static constexpr std::uint64_t kSpecial = 1ULL << 9;   // Linux _PAGE_SPECIAL: no frame to count (zero page)
   static constexpr std::uint64_t kUffdWp = 1ULL << 10;
   static constexpr std::uint64_t kSoftDirty = 1ULL << 11;
-  static constexpr std::uint64_t kPatHuge = 1ULL << 12;  // PAT of a huge leaf: not an address bit
+  static constexpr std::uint64_t kPatHuge = 1ULL << 12;     // PAT of a huge leaf: not an address bit
+  static constexpr std::uint64_t kSavedDirty = 1ULL << 58;  // Linux _PAGE_SAVED_DIRTY, 6.6
+  static constexpr unsigned kPkeyShift = 59;                // protection key, 4 bits, CR4.PKE
+  static constexpr std::uint64_t kPkeyMask = 0xfULL << kPkeyShift;
   static constexpr std::uint64_t kNoExecute = 1ULL << 63;
   // Bits 51:12. Which of them exist is MAXPHYADDR's business; the walker takes it as a parameter.
   static constexpr std::uint64_t kAddressMask = 0x000f'ffff'ffff'f000ULL;
@@ -70,7 +75,10 @@ class Pte {
       const bool leaf = level == 1 || ((level == 2 || level == 3) && has(kPageSizeBit));
       return leaf ? PteKind::kLeaf : PteKind::kTable;
     }
-    return has(kProtNone) ? PteKind::kProtNone : PteKind::kSwap;
+    if (has(kProtNone)) return PteKind::kProtNone;
+    const std::uint64_t type = bits_ >> 59;  // see swap_entry.hpp
+    if (type == 31) return PteKind::kMarker;
+    return type >= 28 ? PteKind::kMigration : PteKind::kSwap;
   }
 
   // The frame of a table or leaf. A PROT_NONE entry holds it inverted (Linux

@@ -33,6 +33,8 @@ VmFault handle_pte_fault(FaultContext& f) {
       f.editor().protect(f.slot, f.address, f.vma.page_prot());
       return VmFault::kDone;
     case PteKind::kSwap:
+    case PteKind::kMigration:
+    case PteKind::kMarker:
     case PteKind::kTable: f.path.add(FaultStep::kBadEntry); return VmFault::kBadTable;
   }
   return VmFault::kBadTable;

@@ -67,7 +67,9 @@ LeafSlot find_leaf(const PhysMemory& memory, Gfn root, PagingMode mode, Gva va) 
       case PteKind::kLeaf: return {slot, level};
       case PteKind::kNone:
       case PteKind::kProtNone:
-      case PteKind::kSwap: return {};
+      case PteKind::kSwap:
+      case PteKind::kMigration:
+      case PteKind::kMarker: return {};
     }
   }
 }

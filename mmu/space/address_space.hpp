@@ -12,11 +12,20 @@
 #include <string>
 
 #include "mmu/backing/file_mapping.hpp"
+#include "mmu/base/linux_behaviour.hpp"
 #include "mmu/pgtable/page_tables.hpp"
+#include "mmu/ports/fault_hooks.hpp"
 #include "mmu/ports/fault_observer.hpp"
+#include "mmu/ports/mmu_notifier.hpp"
 #include "mmu/space/vma_set.hpp"
 
 namespace faultline::mmu {
+
+// Memory that all address spaces of a guest may still ask for under vm.overcommit_memory 2
+// (Linux vm_committed_as, vm_commit_limit), in pages.
+struct CommitAccount {
+  std::uint64_t limit = ~0ULL, committed = 0;
+};
 
 // What all address spaces of a guest share. Non-owning; vmm/run or a test owns the parts.
 struct MmuEnv {
@@ -26,7 +35,14 @@ struct MmuEnv {
   Gfn zero_frame;      // kind kZero, never freed
   Gfn kernel_half{0};  // see PageTables::create
   PagingMode mode = PagingMode::kFourLevel;
+  LinuxBehaviour linux = {};        // which Linux this is
+  bool protection_keys = false;     // CR4.PKE of the guest's CPUs
+  bool memory_failure = false;      // CONFIG_MEMORY_FAILURE: poison is BUS_MCEERR_AR, not BUS_ADRERR
+  CommitAccount* commit = nullptr;  // non-owning; null: nobody counts (vm.overcommit_memory 0, 1)
 };
+
+// vm.overcommit_memory.
+enum class Overcommit : std::uint8_t { kHeuristic, kAlways, kNever };
 
 // Bytes, as setrlimit has them; RLIM_INFINITY is ~0.
 struct Limits {
@@ -40,6 +56,7 @@ struct Limits {
   // Pages of RAM and swap that one private writable mapping may ask for at most
   // (vm.overcommit_memory 0); ~0: no such check (1).
   std::uint64_t commit_pages = ~0ULL;
+  Overcommit overcommit = Overcommit::kHeuristic;
   bool may_lock_without_limit = false;  // CAP_IPC_LOCK
   bool may_map_low = false;             // CAP_SYS_RAWIO: MAP_FIXED below mmap_min_addr
 };
@@ -99,6 +116,11 @@ class AddressSpace {
   std::uint64_t next_anon_vma = 1;
   mutable PlacementHint placement_hint;
   FaultObserver* observer = nullptr;  // non-owning; null: nobody wants to know of faults
+  FaultHooks* fault_hooks = nullptr;  // non-owning; null: nothing comes in between
+  MmuNotifier* notifier = nullptr;    // non-owning; null: nobody mirrors these page tables
+  // Linux MMF_UNSTABLE: the OOM reaper took pages away, new ones would read as zeroes.
+  bool unstable = false;
+  std::uint16_t allocated_pkeys = 1;  // pkey_alloc; key 0 is everybody's
 
   // Gives `vma` an identity for its anonymous pages, a neighbour's where Linux would share it
   // (anon_vma_prepare, find_mergeable_anon_vma).

@@ -31,6 +31,10 @@ class VmFlags {
   static constexpr std::uint32_t kNoHugePage = 1U << 18;
   static constexpr std::uint32_t kDontDump = 1U << 19;
   static constexpr std::uint32_t kMergeable = 1U << 20;
+  static constexpr unsigned kPkeyShift = 21;  // the protection key, 4 bits (VM_PKEY_BIT0..3)
+  static constexpr std::uint32_t kPkeyMask = 0xfU << kPkeyShift;
+  static constexpr std::uint32_t kSealed = 1U << 25;     // mseal
+  static constexpr std::uint32_t kDroppable = 1U << 26;  // MAP_DROPPABLE
   static constexpr std::uint32_t kProtection = kRead | kWrite | kExec;
 
   constexpr VmFlags() = default;
@@ -41,6 +45,10 @@ class VmFlags {
   [[nodiscard]] constexpr VmFlags with(std::uint32_t mask) const { return VmFlags(bits_ | mask); }
   [[nodiscard]] constexpr VmFlags without(std::uint32_t mask) const { return VmFlags(bits_ & ~mask); }
   constexpr bool operator==(const VmFlags&) const = default;
+  [[nodiscard]] constexpr unsigned pkey() const { return (bits_ & kPkeyMask) >> kPkeyShift; }
+  [[nodiscard]] constexpr VmFlags with_pkey(unsigned key) const {
+    return VmFlags((bits_ & ~kPkeyMask) | (key << kPkeyShift & kPkeyMask));
+  }
   // Linux vma_is_accessible.
   [[nodiscard]] constexpr bool accessible() const { return any(kProtection); }
   // Private and possibly writable: what copy-on-write applies to (is_cow_mapping).
@@ -49,8 +57,9 @@ class VmFlags {
   // The flag bits of a level-1 entry for a page of this VMA (Linux vm_page_prot): A preset, W
   // only where the mapping is shared, so a private page becomes writable by a fault alone.
   [[nodiscard]] constexpr std::uint64_t page_prot() const {
-    if (!accessible()) return Pte::kAccessed | Pte::kProtNone;
-    std::uint64_t prot = Pte::kPresent | Pte::kUser | Pte::kAccessed;
+    const std::uint64_t key = std::uint64_t{pkey()} << Pte::kPkeyShift;
+    if (!accessible()) return Pte::kAccessed | Pte::kProtNone | key;
+    std::uint64_t prot = key | Pte::kPresent | Pte::kUser | Pte::kAccessed;
     if (has(kWrite) && has(kShared)) prot |= Pte::kWrite;
     if (!has(kExec)) prot |= Pte::kNoExecute;
     return prot;
