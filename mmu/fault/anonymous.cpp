@@ -24,7 +24,7 @@ VmFault do_anonymous_page(FaultContext& f) {
     f.path.add(FaultStep::kAnonymousZero);
     const Pte zero = Pte::make(f.mm.env().zero_frame, f.vma.page_prot() | Pte::kSpecial);
     if (!f.editor().install(f.slot, f.address, zero)) f.path.add(FaultStep::kRaced);
-    return VmFault::kDone;
+    return VmFault();
   }
   f.path.add(FaultStep::kAnonymousPage);
   const std::optional<Gfn> frame = new_anonymous_frame(f, Zeroing::kNeeded);
@@ -33,10 +33,10 @@ VmFault do_anonymous_page(FaultContext& f) {
   if (!f.editor().install(f.slot, f.address, entry)) {
     f.path.add(FaultStep::kRaced);
     f.mm.frames().put(*frame);
-    return VmFault::kDone;
+    return VmFault();
   }
   count_first_mapping(f.mm, *frame);
-  return VmFault::kDone;
+  return VmFault();
 }
 
 }  // namespace faultline::mmu

@@ -2,19 +2,11 @@
 #pragma once
 
 #include "mmu/fault/fault.hpp"
+#include "mmu/fault/vm_fault.hpp"
 #include "mmu/pgtable/editor.hpp"
 #include "mmu/space/mapcount.hpp"
 
 namespace faultline::mmu {
-
-// What a handler says (Linux vm_fault_t, the bits that exist so far).
-enum class VmFault : std::uint8_t {
-  kDone,      // resolved, minor
-  kMajor,     // resolved, with I/O
-  kOom,       // VM_FAULT_OOM
-  kSigbus,    // VM_FAULT_SIGBUS
-  kBadTable,  // an entry that nobody of us wrote
-};
 
 struct FaultContext {
   AddressSpace& mm;

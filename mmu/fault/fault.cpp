@@ -20,7 +20,7 @@ VmFault do_present(FaultContext& f) {
   } else {
     f.path.add(f.editor().widen(f.slot, f.address, f.entry, wanted) ? FaultStep::kSpurious : FaultStep::kRaced);
   }
-  return VmFault::kDone;
+  return VmFault();
 }
 
 // Linux handle_pte_fault.
@@ -31,7 +31,7 @@ VmFault handle_pte_fault(FaultContext& f) {
     case PteKind::kProtNone:
       f.path.add(FaultStep::kProtNone);
       f.editor().protect(f.slot, f.address, f.vma.page_prot());
-      return VmFault::kDone;
+      return VmFault();
     case PteKind::kSwap:
     case PteKind::kMigration:
     case PteKind::kMarker:
@@ -82,14 +82,9 @@ Vma* find_vma_for_fault(AddressSpace& mm, Gva address, FaultPath& path) {
 }
 
 FaultResult signal_of(VmFault fault) {
-  switch (fault) {
-    case VmFault::kDone:
-    case VmFault::kMajor: return FaultResult::kResolved;
-    case VmFault::kOom: return FaultResult::kOutOfMemory;
-    case VmFault::kSigbus: return FaultResult::kBusAdrErr;
-    case VmFault::kBadTable: return FaultResult::kPgtableBad;
-  }
-  return FaultResult::kPgtableBad;
+  if (!fault.error()) return FaultResult::kResolved;
+  if (fault.any(VmFault::kOom)) return FaultResult::kOutOfMemory;
+  return fault.any(VmFault::kSigbus) ? FaultResult::kBusAdrErr : FaultResult::kPgtableBad;
 }
 
 // Linux do_user_addr_fault.
@@ -117,7 +112,7 @@ void do_user_addr_fault(AddressSpace& mm, const FaultRequest& request, EditLog* 
   if (mm.observer != nullptr) mm.observer->decided();
   const VmFault fault = handle_mm_fault(mm, *vma, request, log, outcome);
   account_fault(mm.counters, request.origin, fault);
-  outcome.major = fault == VmFault::kMajor;
+  outcome.major = fault.any(VmFault::kMajor);
   outcome.result = signal_of(fault);
 }
 

@@ -29,11 +29,11 @@ void map_file_page(FaultContext& f, Gfn frame, std::uint64_t extra_bits) {
 
 VmFault do_read_fault(FaultContext& f) {
   f.path.add(FaultStep::kReadFault);
-  if (do_fault_around(f)) return VmFault::kDone;
+  if (do_fault_around(f)) return VmFault();
   const auto page = f.vma.file->fetch(f.vma.page_index(f.address));
   if (!page) return failed(f, page.error());
   map_file_page(f, page->frame, 0);
-  return page->major ? VmFault::kMajor : VmFault::kDone;
+  return page->major ? VmFault(VmFault::kMajor) : VmFault();
 }
 
 VmFault do_cow_fault(FaultContext& f) {
@@ -53,7 +53,7 @@ VmFault do_cow_fault(FaultContext& f) {
     f.path.add(FaultStep::kRaced);
     f.mm.frames().put(*copy);
   }
-  return page->major ? VmFault::kMajor : VmFault::kDone;
+  return page->major ? VmFault(VmFault::kMajor) : VmFault();
 }
 
 VmFault do_shared_fault(FaultContext& f) {
@@ -64,7 +64,7 @@ VmFault do_shared_fault(FaultContext& f) {
   if (f.vma.file->kind() == FileKind::kRegular) f.path.add(FaultStep::kPageMkwrite);
   f.vma.file->mark_dirty(index);
   map_file_page(f, page->frame, Pte::kWrite | Pte::kDirty);
-  return page->major ? VmFault::kMajor : VmFault::kDone;
+  return page->major ? VmFault(VmFault::kMajor) : VmFault();
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ constexpr std::uint64_t kWritten = Pte::kWrite | Pte::kDirty | Pte::kAccessed;
 
 VmFault reuse(FaultContext& f) {
   if (!f.editor().widen(f.slot, f.address, f.entry, f.entry.with(kWritten))) f.path.add(FaultStep::kRaced);
-  return VmFault::kDone;
+  return VmFault();
 }
 
 VmFault copy(FaultContext& f) {
@@ -29,7 +29,7 @@ VmFault copy(FaultContext& f) {
   }
   f.editor().replace_leaf(f.slot, f.address, Pte::make(*fresh, f.vma.page_prot() | kWritten));
   count_first_mapping(f.mm, *fresh);
-  return VmFault::kDone;
+  return VmFault();
 }
 
 }  // namespace
