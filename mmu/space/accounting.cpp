@@ -1,5 +1,7 @@
 #include "mmu/space/accounting.hpp"
 
+#include <algorithm>
+
 namespace faultline::mmu {
 
 namespace {
@@ -20,6 +22,7 @@ void add(std::uint64_t& counter, std::int64_t pages) { counter += static_cast<st
 
 void vm_stat_account(AddressSpace& mm, VmFlags flags, std::int64_t pages) {
   add(mm.total_vm, pages);
+  mm.peak_vm = std::max(mm.peak_vm, mm.total_vm);
   if (is_exec(flags)) return;  // Linux counts these in exec_vm, which nobody shows
   if (is_stack(flags)) {
     add(mm.stack_vm, pages);

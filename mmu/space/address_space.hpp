@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "mmu/backing/file_mapping.hpp"
 #include "mmu/base/linux_behaviour.hpp"
@@ -68,6 +69,14 @@ struct FaultCounters {
   std::uint64_t vm_faults = 0, vm_major = 0;                      // vmstat pgfault, pgmajfault
 };
 
+// Where a program's parts are (the fields of struct mm_struct that /proc/PID shows); exec sets it.
+struct ProgramLayout {
+  Gva start_code, end_code, start_data, end_data;
+  Gva start_stack;  // the stack pointer at entry
+  Gva arg_start, arg_end, env_start, env_end;
+  std::vector<std::uint64_t> auxv;  // pairs, AT_NULL included
+};
+
 // Resident pages by kind (Linux MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES).
 enum class RssKind : std::uint8_t { kAnon, kFile, kShmem };
 struct Rss {
@@ -110,6 +119,8 @@ class AddressSpace {
   Rss rss;
   // Pages, by VMA kind (Linux mm->total_vm, data_vm, stack_vm, locked_vm).
   std::uint64_t total_vm = 0, data_vm = 0, stack_vm = 0, locked_vm = 0;
+  std::uint64_t peak_vm = 0;  // the most that total_vm ever was (hiwater_vm)
+  ProgramLayout program;
   VmFlags default_flags;  // mlockall(MCL_FUTURE): kLocked, kLockOnFault
   Gva mmap_base;          // top of the mmap area, placement goes down from here
   Gva start_brk, brk;     // the heap
