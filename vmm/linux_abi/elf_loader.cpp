@@ -104,6 +104,21 @@ LoadResult<void> check_fit(const mmu::AddressSpace& mm, const ElfImage& image, c
   return {};
 }
 
+// Linux load_elf_binary: what stat and status of /proc/PID call code and data.
+void note_segments(mmu::ProgramLayout& program, const ElfImage& image, std::uint64_t bias) {
+  std::uint64_t start_code = ~std::uint64_t{0}, end_code = 0, start_data = 0, end_data = 0;
+  for (const ElfSegment& s : image.loads) {
+    const std::uint64_t end = s.vaddr + s.filesz;
+    start_data = std::max(start_data, s.vaddr);
+    end_data = std::max(end_data, end);
+    if ((s.flags & PF_X) == 0) continue;
+    start_code = std::min(start_code, s.vaddr);
+    end_code = std::max(end_code, end);
+  }
+  program.start_code = Gva(start_code + bias), program.end_code = Gva(end_code + bias);
+  program.start_data = Gva(start_data + bias), program.end_data = Gva(end_data + bias);
+}
+
 // Below the lowest mapping of the mmap area, with the vDSO's room left out.
 Gva next_mmap_base(const mmu::AddressSpace& mm, const ElfImage& image, std::uint64_t bias) {
   const std::uint64_t top = image.position_independent ? page_floor(bias + image.low()) : mm.mmap_base.raw();
@@ -134,6 +149,7 @@ LoadResult<LoadedImage> map_elf(mmu::AddressSpace& mm, const ElfImage& image,
 
   mm.start_brk = Gva(image.position_independent ? AddressLayout::kPieBrk : page_align(image.high()));
   mm.brk = mm.start_brk;
+  note_segments(mm.program, image, *bias);
   mm.mmap_base = next_mmap_base(mm, image, *bias);
   LoadedImage loaded;
   loaded.load_bias = *bias;

@@ -149,6 +149,12 @@ LoadResult<InitialStack> build_initial_stack(mmu::AddressSpace& mm, const Loaded
   const std::uint64_t aux_end = random_at;
   const std::uint64_t rsp = (aux_end - (aux.size() + table.size()) * sizeof(std::uint64_t)) & ~std::uint64_t{15};
   table.insert(table.end(), aux.begin(), aux.end());
+  const std::uint64_t env_at = envp.empty() ? strings->exec_name : strings->envp.front();
+  mm.program.start_stack = Gva(rsp);
+  mm.program.arg_start = Gva(strings_at);
+  mm.program.arg_end = mm.program.env_start = Gva(strings_at + env_at);
+  mm.program.env_end = Gva(strings_at + strings->exec_name);
+  mm.program.auxv = aux;
 
   const auto put = [&](std::uint64_t at, std::span<const std::byte> what) {
     return mmu::copy_to_user(mm, Gva(at), what) == 0;
