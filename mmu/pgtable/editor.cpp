@@ -74,6 +74,12 @@ Pte PtEditor::clear_flags(PteSlot slot, Gva va, std::uint64_t mask, Level level)
   return current;
 }
 
+void PtEditor::write_protect(PteSlot slot, Gva va, Pte before) {
+  slot.clear_bits(Pte::kWrite);
+  if (before.present()) gather_.invalidate(va, before.frame(), 1);
+  log(gather_.log(), slot, va, 1, before, before.without(Pte::kWrite));
+}
+
 void PtEditor::replace_leaf(PteSlot slot, Gva va, Pte entry, Level level) {
   const Pte before = slot.exchange(Pte());
   if (before.present()) gather_.invalidate(va, before.frame(level), level);

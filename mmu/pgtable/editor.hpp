@@ -27,6 +27,8 @@ class PtEditor {
   void protect(PteSlot slot, Gva va, std::uint64_t protection_bits, Level level = 1);
   // Clears flag bits (A, D, W) of a live leaf atomically and invalidates it.
   Pte clear_flags(PteSlot slot, Gva va, std::uint64_t mask, Level level = 1);
+  // Takes W from a leaf, live or PROT_NONE (Linux ptep_set_wrprotect). `before`: the entry as loaded.
+  void write_protect(PteSlot slot, Gva va, Pte before);
   // Puts another frame under a live leaf: clear, flush, install (Linux ptep_clear_flush and
   // set_pte_at). Never two writable copies.
   void replace_leaf(PteSlot slot, Gva va, Pte entry, Level level = 1);

@@ -70,9 +70,9 @@ void PageTables::free_held() {
   held_.clear();
 }
 
-PteSlot PageTables::populate(Gva va, EditLog* log) {
+PteSlot PageTables::populate_to(Level wanted, Gva va, EditLog* log) {
   Gfn table = root_;
-  for (Level level = levels(mode_); level > 1; --level) {
+  for (Level level = levels(mode_); level > wanted; --level) {
     const PteSlot slot(memory(), table, table_index(va, level));
     Pte entry = slot.load();
     if (entry.none()) {
@@ -92,7 +92,7 @@ PteSlot PageTables::populate(Gva va, EditLog* log) {
     FL_CHECK(entry.kind(level) == PteKind::kTable);
     table = entry.frame(level);
   }
-  return PteSlot(memory(), table, table_index(va, 1));
+  return PteSlot(memory(), table, table_index(va, wanted));
 }
 
 PteSlot PageTables::find(Gva va) const {

@@ -43,7 +43,9 @@ class PageTables {
 
   // The level-1 slot for `va`, creating the tables above it; an invalid slot when memory is
   // short. New tables are not-present to present: nothing needs to be invalidated.
-  PteSlot populate(Gva va, EditLog* log = nullptr);
+  PteSlot populate(Gva va, EditLog* log = nullptr) { return populate_to(1, va, log); }
+  // The same for the slot of `level`; that of the root's level needs no table.
+  PteSlot populate_to(Level level, Gva va, EditLog* log = nullptr);
   // The level-1 slot for `va` where its table exists; invalid otherwise.
   [[nodiscard]] PteSlot find(Gva va) const;
   [[nodiscard]] Walk walk(Gva va) const { return mmu::walk(memory(), root_, mode_, va); }

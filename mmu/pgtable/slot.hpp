@@ -35,6 +35,8 @@ class PteSlot {
     ref().store(v.raw(), std::memory_order_release);
     return true;
   }
+  // Atomic, so that A and D which the CPU sets meanwhile stay.
+  void clear_bits(std::uint64_t mask) const { ref().fetch_and(~mask, std::memory_order_acq_rel); }
   bool compare_exchange(Pte& expected, Pte desired) const {
     std::uint64_t e = expected.raw();
     const bool done = ref().compare_exchange_strong(e, desired.raw(), std::memory_order_acq_rel);

@@ -1,0 +1,110 @@
+// Follows copy_page_range, copy_pte_range and copy_present_ptes (mm/memory.c) of Linux 6.18.
+#include "mmu/space/fork_pages.hpp"
+
+#include <algorithm>
+
+#include "mmu/arch/swap_entry.hpp"
+#include "mmu/pgtable/editor.hpp"
+#include "mmu/space/mapcount.hpp"
+
+namespace faultline::mmu {
+
+namespace {
+
+struct Copy {
+  AddressSpace& child;
+  AddressSpace& parent;
+  const Vma& vma;
+  TlbGather& gather;
+};
+
+// Linux copy_present_ptes: one page more often mapped.
+void copy_present(const Copy& c, PteSlot from, PteSlot to, Gva va, Pte entry) {
+  const bool cow = c.vma.flags.cow();
+  if (!entry.special()) {
+    const Gfn frame = entry.frame();
+    Frame& meta = c.parent.frames().at(frame);
+    if (meta.kind == FrameKind::kAnon) meta.anon_exclusive = false;
+    c.parent.frames().get(frame);
+    count_mapped(c.child, frame);
+  }
+  PtEditor editor(c.gather);
+  if (cow && entry.writable()) {
+    editor.write_protect(from, va, entry);
+    entry = entry.without(Pte::kWrite);
+  }
+  // The parent's Dirty is enough for both; and the child has not looked at it yet.
+  if (c.vma.flags.has(VmFlags::kShared)) entry = entry.without(Pte::kDirty);
+  FL_CHECK(editor.install(to, va, entry.without(Pte::kAccessed)));
+}
+
+// Linux copy_nonpresent_pte: guards and poison are inherited, what userfaultfd marked is not; a
+// page that is being moved comes back without W on either side.
+void copy_nonpresent(const Copy& c, PteSlot from, PteSlot to, Gva va, Pte entry) {
+  PtEditor editor(c.gather);
+  const SwapEntry swap(entry);
+  if (swap.marker()) {
+    const std::uint64_t kept = swap.offset() & (SwapEntry::kMarkerPoisoned | SwapEntry::kMarkerGuard);
+    if (kept != 0) FL_CHECK(editor.install(to, va, SwapEntry(SwapEntry::kMarker, kept).pte()));
+    return;
+  }
+  if (swap.migration() && c.vma.flags.cow() && swap.type() != SwapEntry::kMigrationRead) {
+    entry = SwapEntry(SwapEntry::kMigrationRead, swap.offset()).pte();
+    editor.clear(from, va);
+    FL_CHECK(editor.install(from, va, entry));
+  }
+  FL_CHECK(editor.install(to, va, entry));
+}
+
+// Linux copy_pte_range: the part [start, end) of one page table.
+void copy_table(const Copy& c, Gfn from, Gfn to, Gva start, Gva end) {
+  const PhysMemory& memory = c.parent.frames().memory();
+  for (Gva va = start; va < end; va = va + kPageSize) {
+    const unsigned index = table_index(va, 1);
+    const PteSlot source(memory, from, index);
+    const Pte entry = source.load();
+    switch (entry.kind(1)) {
+      case PteKind::kNone: break;
+      case PteKind::kLeaf:
+      case PteKind::kProtNone: copy_present(c, source, PteSlot(memory, to, index), va, entry); break;
+      case PteKind::kSwap:
+      case PteKind::kMigration:
+      case PteKind::kMarker: copy_nonpresent(c, source, PteSlot(memory, to, index), va, entry); break;
+      case PteKind::kTable: break;
+    }
+  }
+}
+
+// The tables below `from`, a table of `level`: the child gets each that the parent has, empty
+// ones too, as Linux's walk does.
+SysResult<void> copy_level(const Copy& c, Gfn from, Level level, Gva start, Gva end) {
+  for (Gva at = start; at < end;) {
+    const Gva stop(std::min((at.raw() | (level_span(level) - 1)) + 1, end.raw()));
+    const Pte entry = PteSlot(c.parent.frames().memory(), from, table_index(at, level)).load();
+    if (entry.kind(level) == PteKind::kTable) {
+      const PteSlot below = c.child.tables().populate_to(level - 1, at);
+      if (!below.valid()) return sys_error(ENOMEM);
+      const Gfn table = entry.frame(level);
+      if (level == 2) {
+        copy_table(c, table, below.address().page(), at, stop);
+      } else if (auto copied = copy_level(c, table, level - 1, at, stop); !copied) {
+        return copied;
+      }
+    }
+    at = stop;
+  }
+  return {};
+}
+
+}  // namespace
+
+SysResult<void> copy_page_range(AddressSpace& child, AddressSpace& parent, const Vma& vma, TlbGather& gather) {
+  const Copy copy{.child = child, .parent = parent, .vma = vma, .gather = gather};
+  MmuNotifier* const notifier = vma.flags.cow() ? parent.notifier : nullptr;
+  if (notifier != nullptr) notifier->range_start(parent, NotifierEvent::kProtectionPage, vma.start, vma.end);
+  auto copied = copy_level(copy, parent.tables().root(), levels(parent.mode()), vma.start, vma.end);
+  if (notifier != nullptr) notifier->range_end(parent, NotifierEvent::kProtectionPage, vma.start, vma.end);
+  return copied;
+}
+
+}  // namespace faultline::mmu
