@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/capability.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -65,6 +66,17 @@ std::uint64_t commit_limit() {
   return (info.totalram + info.totalswap) * info.mem_unit >> kPageShift;
 }
 
+// mmap_min_addr in effect, which a security module may hold above vm.mmap_min_addr: where the kernel moves a hint that
+// is too low. The setting when something is mapped there already.
+std::uint64_t lowest_mapping(std::uint64_t fallback) {
+  constexpr std::uint64_t kHighest = 1ULL << 20;
+  void* at = ::mmap(reinterpret_cast<void*>(kPageSize), kPageSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED) return fallback;
+  ::munmap(at, kPageSize);
+  const auto address = reinterpret_cast<std::uint64_t>(at);
+  return address <= kHighest ? address : fallback;
+}
+
 // The invoking user's limits, as execve hands them on, and the host's settings: the guest meets
 // what the program would meet natively.
 mmu::Limits inherited_limits() {
@@ -81,7 +93,7 @@ mmu::Limits inherited_limits() {
   limits.may_lock_without_limit = (capabilities >> CAP_IPC_LOCK & 1) != 0;
   limits.may_map_low = (capabilities >> CAP_SYS_RAWIO & 1) != 0;
   limits.commit_pages = commit_limit();
-  limits.mmap_min_addr = vm_setting("mmap_min_addr", limits.mmap_min_addr);
+  limits.mmap_min_addr = lowest_mapping(vm_setting("mmap_min_addr", limits.mmap_min_addr));
   limits.max_map_count = vm_setting("max_map_count", limits.max_map_count);
   return limits;
 }
