@@ -6,6 +6,7 @@
 namespace faultline::tools {
 
 int run_command(const RunOptions& options);
+int multiboot_command(const MultibootOptions& options);
 int walk_command(const WalkOptions& options);
 int doctor_command(const DoctorOptions& options);
 

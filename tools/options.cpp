@@ -8,6 +8,7 @@
 
 #include "tools/size.hpp"
 #include "tools/version.hpp"
+#include "vmm/multiboot/guest.hpp"
 #include "vmm/run/exit_status.hpp"
 
 namespace faultline::tools {
@@ -25,7 +26,8 @@ Examples:
   faultline run /bin/busybox sha256sum FILE
   faultline run --fault-log faults.txt ./program            every fault explained, as text
   faultline run --fault-log - --fault-format jsonl ./program 2>faults.jsonl
-  faultline run --time-limit 5 --memory 64M --no-files ./untrusted)";
+  faultline run --time-limit 5 --memory 64M --no-files ./untrusted
+  faultline run --multiboot kernel.elf --module initrd -- its command line)";
 constexpr const char* kWalkFooter =
     R"(Runs PROGRAM to its end, then shows its memory as it was left. With none of --address, --tree
 and --vmas, shows the VMAs.
@@ -115,6 +117,13 @@ void add_guest_options(CLI::App* app, GuestOptions& o) {
   app->prefix_command();
 }
 
+void add_multiboot_options(CLI::App* app, MultibootOptions& o) {
+  app->add_option("--multiboot", o.image,
+                  "Boot FILE, a 32-bit multiboot kernel, in place of PROGRAM; what follows -- is its command line")
+      ->type_name("FILE");
+  app->add_option("--module", o.module, "The kernel's module (with --multiboot)")->type_name("FILE");
+}
+
 // The words before the first "--" and, where there is one, those behind it.
 struct Words {
   std::vector<std::string> before, behind;
@@ -141,6 +150,28 @@ void take_command(CLI::App* app, GuestOptions& o, const Words& words) {
   o.command.insert(o.command.end(), words.behind.begin(), words.behind.end());
   if (o.command.empty()) usage("PROGRAM is missing");
   if (o.no_files && !o.root.empty()) usage("--no-files and --root exclude each other");
+}
+
+// `run --multiboot`: of the other options, only those that concern a whole machine make sense.
+MultibootOptions take_multiboot(CLI::App* app, MultibootOptions o, const GuestOptions& guest, const Words& words) {
+  for (const CLI::Option* option : app->get_options()) {
+    const std::string name = option->get_name();
+    if (option->count() == 0 || name == "--multiboot" || name == "--module" || name == "--memory" ||
+        name == "--time-limit" || name == "--exit-limit" || (name == "--backend" && guest.machine.backend != "hosted"))
+      continue;
+    usage(fmt::format("{}{} does not go with --multiboot", name, name == "--backend" ? " hosted" : ""));
+  }
+  const auto extra = app->remaining();
+  if (!extra.empty()) {
+    usage(extra.front().starts_with("-") ? "unknown option " + extra.front()
+                                         : "the kernel's command line follows a --: '" + extra.front() + "'");
+  }
+  if (o.image.empty()) usage("--multiboot: FILE is empty");
+  if (guest.machine.memory_bytes > vmm::multiboot::kMaxMemory) usage("--memory: at most 3G with --multiboot");
+  o.memory_bytes = guest.machine.memory_bytes;
+  o.limits = guest.limits;
+  o.arguments = words.behind;
+  return o;
 }
 
 }  // namespace
@@ -170,6 +201,8 @@ Command parse_command_line(int argc, char** argv) {
   run_app->add_flag("--strace", run.strace, "Print each system call to standard error");
   run_app->add_flag("--stats", run.statistics, "Print statistics to standard error at the end");
   run_app->add_option("--stats-json", run.statistics_json, "Write statistics as JSON to FILE")->type_name("FILE");
+  MultibootOptions multiboot;
+  add_multiboot_options(run_app, multiboot);
   run_app->footer(kRunFooter);
 
   WalkOptions walk;
@@ -206,7 +239,10 @@ Command parse_command_line(int argc, char** argv) {
       usage(fmt::format("unknown command '{}': there are run, walk and doctor", command));
     // CLI11 takes them last first.
     app.parse(std::vector<std::string>(words.before.rbegin(), words.before.rend()));
+    if (run_app->parsed() && run_app->count("--multiboot") > 0)
+      return take_multiboot(run_app, multiboot, run.guest, words);
     if (run_app->parsed()) {
+      if (run_app->count("--module") > 0) usage("--module needs --multiboot");
       take_command(run_app, run.guest, words);
       return run;
     }

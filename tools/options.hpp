@@ -33,6 +33,15 @@ struct RunOptions {
   std::string statistics_json;  // empty: none
 };
 
+// `run --multiboot`.
+struct MultibootOptions {
+  std::uint64_t memory_bytes = 1ULL << 30;
+  vmm::RunLimits limits;
+  std::string image;
+  std::string module;                  // empty: none
+  std::vector<std::string> arguments;  // of the kernel's command line
+};
+
 struct WalkOptions {
   GuestOptions guest;
   std::vector<std::uint64_t> addresses;
@@ -48,7 +57,7 @@ struct Finished {
   int status = 0;
 };
 
-using Command = std::variant<RunOptions, WalkOptions, DoctorOptions, Finished>;
+using Command = std::variant<RunOptions, MultibootOptions, WalkOptions, DoctorOptions, Finished>;
 
 // Prints help, version or the one line of a usage error itself.
 Command parse_command_line(int argc, char** argv);

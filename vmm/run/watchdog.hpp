@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -16,6 +17,8 @@ class Watchdog {
  public:
   // `limit` 0: no thread, never expires. `vcpu` outlives the watchdog.
   Watchdog(Vcpu& vcpu, std::chrono::nanoseconds limit);
+  // The same for whatever can be kicked from another thread.
+  Watchdog(std::function<void()> kick, std::chrono::nanoseconds limit);
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
@@ -25,7 +28,7 @@ class Watchdog {
  private:
   void watch(std::chrono::steady_clock::time_point deadline);
 
-  Vcpu& vcpu_;
+  std::function<void()> kick_;
   std::atomic<bool> expired_{false};
   std::mutex mutex_;
   std::condition_variable stop_;

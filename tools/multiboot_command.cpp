@@ -1,0 +1,159 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstring>
+#include <iterator>
+
+#include "tools/commands.hpp"
+#include "tools/guest.hpp"
+#include "vmm/multiboot/guest.hpp"
+#include "vmm/run/exit_status.hpp"
+
+namespace faultline::tools {
+
+namespace {
+
+namespace multiboot = vmm::multiboot;
+
+// A file, mapped: its pages are read when they are copied into the guest.
+class MappedFile {
+ public:
+  // On failure prints one line and returns the exit status instead.
+  static tl::expected<MappedFile, int> open(const std::string& path) {
+    const vmm::FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    struct stat info {};
+    if (!fd.valid() || ::fstat(fd.get(), &info) != 0) {
+      complain(fmt::format("{}: {}", path, std::strerror(errno)));
+      return tl::unexpected(errno == ENOENT || errno == ENOTDIR ? vmm::kExitNotFound : vmm::kExitCannotRun);
+    }
+    if (!S_ISREG(info.st_mode)) {
+      complain(fmt::format("{}: not a regular file", path));
+      return tl::unexpected(vmm::kExitCannotRun);
+    }
+    MappedFile file;
+    const auto bytes = static_cast<std::size_t>(info.st_size);
+    if (bytes == 0) return file;
+    void* data = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+    if (data == MAP_FAILED) {
+      complain(fmt::format("{}: {}", path, std::strerror(errno)));
+      return tl::unexpected(vmm::kExitHarness);
+    }
+    file.mapping_ = vmm::Mapping(data, bytes);
+    return file;
+  }
+  [[nodiscard]] std::span<const std::byte> bytes() const { return mapping_.bytes(); }
+
+ private:
+  vmm::Mapping mapping_;
+};
+
+// The serial port's other end.
+class StandardOutput {
+ public:
+  void write(std::string_view text) {
+    while (!text.empty() && error_ == 0) {
+      const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
+      if (written >= 0) {
+        text.remove_prefix(static_cast<std::size_t>(written));
+      } else if (errno != EINTR) {
+        error_ = errno;
+      }
+    }
+  }
+  // The errno of the write that failed, or 0.
+  [[nodiscard]] int error() const { return error_; }
+
+ private:
+  int error_ = 0;
+};
+
+std::atomic<multiboot::Guest*> signal_target{nullptr};
+
+// SIGINT, SIGTERM and SIGHUP end the machine while this lives.
+class StopOnSignals {
+ public:
+  explicit StopOnSignals(multiboot::Guest& guest) {
+    signal_target.store(&guest, std::memory_order_release);
+    struct sigaction action {};
+    action.sa_handler = [](int signal) {
+      if (auto* target = signal_target.load(std::memory_order_acquire)) target->stop(signal);
+    };
+    for (std::size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &action, &saved_[i]);
+  }
+  ~StopOnSignals() {
+    for (std::size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &saved_[i], nullptr);
+    signal_target.store(nullptr, std::memory_order_release);
+  }
+  StopOnSignals(const StopOnSignals&) = delete;
+  StopOnSignals& operator=(const StopOnSignals&) = delete;
+
+ private:
+  static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+  struct sigaction saved_[std::size(kSignals)]{};
+};
+
+int conclude(const multiboot::Exited& end, const std::string&) { return vmm::DebugExit::status_of(end.value); }
+int conclude(const multiboot::Limited& end, const std::string& name) {
+  complain(fmt::format("{}: stopped by the {}", name, vmm::name(end.kind)));
+  return vmm::kExitLimit;
+}
+int conclude(const multiboot::Stopped& end, const std::string&) { return 128 + end.signal; }
+int conclude(const multiboot::Died& end, const std::string& name) {
+  complain(fmt::format("{}: the vCPU died: {}", name, end.why));
+  return vmm::kExitVcpuDied;
+}
+
+int refuse(const std::string& name, const Error& error, int status) {
+  complain(fmt::format("{}: {}", name, error.message));
+  return status;
+}
+
+std::string command_line(const MultibootOptions& options) {
+  std::string line = options.image;
+  for (const std::string& argument : options.arguments) line += " " + argument;
+  return line;
+}
+
+}  // namespace
+
+int multiboot_command(const MultibootOptions& options) {
+  std::signal(SIGPIPE, SIG_IGN);
+  const auto file = MappedFile::open(options.image);
+  if (!file) return file.error();
+  std::optional<MappedFile> module_file;
+  std::optional<multiboot::Module> module;
+  if (!options.module.empty()) {
+    auto opened = MappedFile::open(options.module);
+    if (!opened) return opened.error();
+    module_file = std::move(*opened);
+    module = multiboot::Module{options.module, module_file->bytes()};
+  }
+  const auto image = multiboot::parse_image(file->bytes(), options.memory_bytes);
+  if (!image) return refuse(options.image, image.error(), vmm::kExitCannotRun);
+
+  StandardOutput output;
+  multiboot::GuestConfig config;
+  config.memory_bytes = options.memory_bytes;
+  config.serial = [&output](std::string_view text) { output.write(text); };
+  auto guest = multiboot::Guest::create(config);
+  if (!guest) return refuse("--multiboot", guest.error(), vmm::kExitHarness);
+  if (auto loaded = (*guest)->load(*image, command_line(options), module); !loaded)
+    return refuse(options.image, loaded.error(), vmm::kExitCannotRun);
+  const auto end = [&] {
+    const StopOnSignals signals(**guest);
+    return (*guest)->run(options.limits);
+  }();
+  if (!end) return refuse(options.image, end.error(), vmm::kExitHarness);
+  const int status = std::visit([&](const auto& e) { return conclude(e, options.image); }, *end);
+  if (output.error() != 0 && output.error() != EPIPE) {
+    complain(fmt::format("standard output: {}", std::strerror(output.error())));
+    return vmm::kExitHarness;
+  }
+  return status;
+}
+
+}  // namespace faultline::tools
