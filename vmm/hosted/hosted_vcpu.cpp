@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <linux/audit.h>
 
+#include <array>
 #include <ctime>
 
 #include "guest/abi.h"
@@ -15,7 +16,9 @@ namespace {
 // that are always set.
 constexpr std::uint64_t kUserFlags = 0x25'4dd5;
 constexpr std::uint64_t kForcedFlags = 0x202;
-constexpr unsigned kInvalidOpcode = 6, kGeneralProtection = 13, kPageFault = 14;
+constexpr std::uint64_t kTrapFlag = 1U << 8, kResumeFlag = 1U << 16;
+constexpr unsigned kDebug = 1, kInvalidOpcode = 6, kGeneralProtection = 13, kPageFault = 14;
+constexpr std::size_t kMaxInstruction = 15;
 constexpr auto kMode = mmu::PagingMode::kFourLevel;
 // A page that the stub has mapped and yet faults for, this often in a row, is a host at odds with us.
 constexpr std::uint64_t kMaxRepeats = 1000;
@@ -47,8 +50,9 @@ std::optional<VcpuEvent> HostedVcpu::classify() {
     return ExceptionEvent{kGeneralProtection, 0};
   }
   const auto vector = static_cast<unsigned>(frame_.context.vector) & (FL_VECTORS - 1);
-  if (frame_.info.si_signo == SIGILL && vector != kInvalidOpcode) return unfiltered_call();
+  if (frame_.info.si_signo == SIGILL && vector != kInvalidOpcode) return illegal_instruction();
   if (vector == kPageFault) return page_fault();
+  if (is_cpuid(vector)) return cpuid();
   load_registers();
   const bool has_error = ((FL_VECTORS_WITH_ERROR_CODE >> vector) & 1) != 0;
   return ExceptionEvent{static_cast<std::uint8_t>(vector),
@@ -112,13 +116,37 @@ std::optional<VcpuEvent> HostedVcpu::system_call() {
   return SyscallEvent{};
 }
 
-// The one system call that Linux 6.14 and later let past seccomp, uretprobe, answers with SIGILL
-// wherever no probe is, and -1 in RAX. The layers above get to see what was asked for.
-VcpuEvent HostedVcpu::unfiltered_call() {
+// SIGILL without #UD; the vector is that of an earlier exception. Tile instructions raise #NM,
+// which the host answers so where the process has no permission: the guest's CPU has none of them.
+// And the one system call that Linux 6.14 and later let past seccomp, uretprobe, answers so
+// wherever no probe is, and with -1 in RAX: the layers above get to see what was asked for.
+VcpuEvent HostedVcpu::illegal_instruction() {
   constexpr std::uint64_t kUretprobe = 335;
   load_registers();
+  if (frame_.info.si_code == ILL_ILLOPC) return ExceptionEvent{kInvalidOpcode, 0};
   regs_[UserRegs::kRax] = kUretprobe;
   return SyscallEvent{};
+}
+
+bool HostedVcpu::is_cpuid(unsigned vector) {
+  if (vector != kGeneralProtection || frame_.context.error_code != 0 || !stub_->cpuid_faults()) return false;
+  std::array<std::byte, kMaxInstruction> code{};
+  const std::size_t read = shadow_.read(Gva(frame_.context.rip), code);
+  cpuid_bytes_ = length_of_cpuid(std::span(code).first(read));
+  return cpuid_bytes_ != 0;
+}
+
+// Executes the instruction in the guest's place.
+std::optional<VcpuEvent> HostedVcpu::cpuid() {
+  KernelContext& c = frame_.context;
+  const CpuidRegs r =
+      Cpuid(xsave_features_, index_).answer(static_cast<std::uint32_t>(c.rax), static_cast<std::uint32_t>(c.rcx));
+  c.rax = r.eax, c.rbx = r.ebx, c.rcx = r.ecx, c.rdx = r.edx;
+  c.rip += cpuid_bytes_;
+  c.rflags &= ~kResumeFlag;
+  if ((c.rflags & kTrapFlag) == 0) return std::nullopt;
+  load_registers();
+  return ExceptionEvent{kDebug, 0};
 }
 
 VcpuEvent HostedVcpu::fatal(std::string summary) {

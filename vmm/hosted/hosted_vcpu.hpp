@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include "vmm/hosted/cpuid.hpp"
 #include "vmm/hosted/shadow.hpp"
 #include "vmm/port/vcpu.hpp"
 
@@ -51,7 +52,9 @@ class HostedVcpu final : public Vcpu {
   std::optional<VcpuEvent> classify();
   std::optional<VcpuEvent> page_fault();
   std::optional<VcpuEvent> system_call();
-  VcpuEvent unfiltered_call();
+  VcpuEvent illegal_instruction();
+  bool is_cpuid(unsigned vector);
+  std::optional<VcpuEvent> cpuid();
   VcpuEvent fatal(std::string summary);
   void load_registers();
   void store_registers();
@@ -69,6 +72,7 @@ class HostedVcpu final : public Vcpu {
   VcpuCapabilities capabilities_;
   std::size_t xsave_bytes_ = 0;
   std::uint64_t xsave_features_ = 0;
+  std::size_t cpuid_bytes_ = 0;  // of the instruction that is_cpuid() found
 
   KernelFrame frame_{};
   UserRegs regs_;

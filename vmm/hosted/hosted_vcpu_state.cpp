@@ -1,7 +1,5 @@
 // HostedVcpu: how it comes to be, and the state beside the general registers. All of that is in
 // memory shared with the stub: none of it costs a system call.
-#include <cpuid.h>
-
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -15,21 +13,6 @@ namespace {
 constexpr std::size_t kFcw = 0, kMxcsr = 24, kHeader = 512, kHeaderBytes = 64;
 constexpr std::uint16_t kInitialFcw = 0x37f;
 constexpr std::uint32_t kInitialMxcsr = 0x1f80, kMxcsrMask = 0xffff;
-
-// Tile state needs a permission of the host's for each process: the guest has none, as on KVM.
-constexpr std::uint64_t kAmx = 3ULL << 17;
-
-// Of the standard format: SDM vol. 1, "Standard Format of the XSAVE Area".
-std::size_t xsave_bytes(std::uint64_t features) {
-  std::size_t bytes = kHeader + kHeaderBytes;
-  for (unsigned component = 2; component < 63; ++component) {
-    if (((features >> component) & 1) == 0) continue;
-    unsigned size = 0, offset = 0, ecx = 0, edx = 0;
-    __cpuid_count(0xd, component, size, offset, ecx, edx);
-    bytes = std::max<std::size_t>(bytes, offset + size);
-  }
-  return bytes;
-}
 
 template <class T>
 T load(std::span<const std::byte> area, std::size_t at) {
@@ -52,6 +35,7 @@ HostedVcpu::HostedVcpu(std::unique_ptr<StubProcess> stub, const GuestRam& ram, u
   capabilities_.backend = "hosted";
   // The host kernel answers some itself: UMIP instructions, split locks.
   capabilities_.precise_exceptions = false;
+  capabilities_.cpuid_as_told = stub_->cpuid_faults();
 }
 
 HostedVcpu::~HostedVcpu() {
@@ -75,8 +59,8 @@ Result<void> HostedVcpu::set_up() {
   const auto note = load<FrameXsaveNote>(area, kXsaveNote);
   if (note.magic != kXsaveNoteMagic || note.xsave_size < kHeader + kHeaderBytes || note.xsave_size > area.size())
     return fail("the hosted backend needs a CPU with XSAVE");
-  xsave_features_ = note.features & ~kAmx;
-  xsave_bytes_ = std::min<std::size_t>(xsave_bytes(xsave_features_), note.xsave_size);
+  xsave_features_ = guest_state_components(note.features);
+  xsave_bytes_ = std::min<std::size_t>(Cpuid::standard_bytes(xsave_features_), note.xsave_size);
   stub_->set_fs_base(0);
   stub_->set_gs_base(0);
   std::vector<std::byte> initial(xsave_bytes_);

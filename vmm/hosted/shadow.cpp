@@ -54,6 +54,20 @@ Shadow::Answer Shadow::resolve(Gva address, mmu::ErrorCode error) {
   return Answer::kMapped;
 }
 
+std::size_t Shadow::read(Gva from, std::span<std::byte> to) const {
+  std::size_t done = 0;
+  while (done < to.size()) {
+    const std::uint64_t at = from.raw() + done;
+    const mmu::Walk walk = mmu::walk(memory_, root_, kMode, Gva(at));
+    if (!walk.mapped() || !memory_.contains(walk.physical().page())) break;
+    const std::size_t offset = at & kPageMask;
+    const std::size_t bytes = std::min(to.size() - done, kPageSize - offset);
+    std::ranges::copy(memory_.page(walk.physical().page()).subspan(offset, bytes), to.data() + done);
+    done += bytes;
+  }
+  return done;
+}
+
 void Shadow::mark(const mmu::Walk& walk, bool write) {
   for (unsigned i = 0; i < walk.count; ++i) {
     const mmu::WalkStep& step = walk.steps[i];

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "mmu/pgtable/walk.hpp"
 #include "vmm/hosted/mappings.hpp"
@@ -32,6 +33,10 @@ class Shadow {
   };
   // A user access to `address` of the kind in `error` (W, I).
   Answer resolve(Gva address, mmu::ErrorCode error);
+
+  // Reads what the guest's tables have at `from`, for the backend itself: no right is checked, no
+  // bit is set. Returns the bytes read, fewer where something is not mapped.
+  std::size_t read(Gva from, std::span<std::byte> to) const;
 
   void set_root(Gfn root);
   [[nodiscard]] Gfn root() const { return root_; }

@@ -48,7 +48,7 @@ struct StubData {
   std::uint64_t full_mask;
   stack_t stack;
   std::uint32_t go;
-  std::uint32_t unused;
+  std::uint32_t cpuid_faults;  // 1: CPUID raises #GP in the stub
   sock_fprog guest_filter, helper_filter;
   std::array<std::byte, 16> unused2;
   std::array<std::byte, FLH_FILTERS_BYTES> filters;

@@ -57,6 +57,7 @@ Result<std::unique_ptr<StubProcess>> StubProcess::start(const GuestRam& ram) {
     if (Clock::now() > deadline) return fail("the hosted backend cannot start its process here: it does not answer");
   }
   stub->thread_.store(static_cast<pid_t>(stub->area_->data.tid), std::memory_order_release);
+  stub->cpuid_faults_ = stub->area_->data.cpuid_faults == 1;
   stub->unmap_all();
   if (auto done = stub->settle(); !done) return tl::unexpected(done.error());
   return stub;

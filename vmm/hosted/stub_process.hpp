@@ -70,6 +70,9 @@ class StubProcess {
   void set_fs_base(std::uint64_t base) { area_->data.fs_base = base; }
   void set_gs_base(std::uint64_t base) { area_->data.gs_base = base; }
 
+  // Whether CPUID raises #GP in it, as asked for; else user code sees the host's own answers.
+  [[nodiscard]] bool cpuid_faults() const { return cpuid_faults_; }
+
   // Of a dead stub: how it ended, in one line.
   [[nodiscard]] const std::string& obituary() const { return obituary_; }
   // The process id; for tests.
@@ -92,6 +95,7 @@ class StubProcess {
   pid_t pid_ = 0;  // 0: reaped
   std::atomic<pid_t> thread_{0};
   pid_t group_ = 0;
+  bool cpuid_faults_ = false;
   std::vector<StubCall> calls_;
   std::string obituary_;
 };

@@ -71,6 +71,12 @@ void map_region(int region, StubArea& area) {
   map(FLH_DATA, FLH_REGION_BYTES, PROT_READ | PROT_WRITE);
 }
 
+// A CPU or host without it leaves CPUID as it is.
+void make_cpuid_fault(StubArea& area) {
+  constexpr int kArchCpuid = 0x1012;  // ARCH_CPUID of <asm/prctl.h>
+  area.data.cpuid_faults = ::syscall(SYS_arch_prctl, kArchCpuid, 0UL) == 0 ? 1 : 0;
+}
+
 void take_signals(StubArea& area) {
   const std::uint64_t mask = guest_signal_mask();
   check(area, ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, sizeof mask));
@@ -98,6 +104,7 @@ void become_stub(const StubDescriptors& descriptors, StubArea& area) {
   keep_only(descriptors, area);
   leave_restartable_sequences(area);
   take_signals(area);
+  make_cpuid_fault(area);
   reinterpret_cast<void (*)()>(kStubRegion.raw() + FLH_CODE)();
   __builtin_unreachable();
 }

@@ -1,9 +1,12 @@
 #include "vmm/kvm/cpu_setup.hpp"
 
+#include <cpuid.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+
+#include "vmm/port/guest_cpu.hpp"
 
 namespace faultline::vmm::kvm {
 namespace {
@@ -14,8 +17,6 @@ constexpr std::uint64_t kFmask = 0x25'7fd5;
 
 // XCR0 components. SDM vol. 1, "XSAVE-Supported Features and State-Component Bitmaps".
 constexpr std::uint64_t kX87AndSse = 0x3;
-constexpr std::uint64_t kPkru = 1U << 9;
-constexpr std::uint64_t kAmx = 1U << 17 | 1U << 18;
 constexpr std::size_t kLegacyXsaveBytes = 512 + 64;
 
 kvm_cpuid_entry2* find(std::vector<kvm_cpuid_entry2>& entries, std::uint32_t function, std::uint32_t index = 0) {
@@ -24,34 +25,46 @@ kvm_cpuid_entry2* find(std::vector<kvm_cpuid_entry2>& entries, std::uint32_t fun
   return it == entries.end() ? nullptr : &*it;
 }
 
-// An optional CR4 bit and the CPUID bit (leaf 7, subleaf 0, EBX) that announces it.
+// An optional CR4 bit and the CPUID bit that announces it (subleaf 0).
 struct OptionalBit {
   std::uint64_t cr4;
-  std::uint32_t ebx;
+  std::uint32_t leaf;
+  __u32 kvm_cpuid_entry2::*word;
+  std::uint32_t bit;
 };
-constexpr std::array<OptionalBit, 3> kOptional = {{{kCr4Smap, 1U << 20}, {kCr4Smep, 1U << 7}, {kCr4Fsgsbase, 1U << 0}}};
+constexpr std::uint32_t kLa57 = 1U << 16, kXsave = 1U << 26;
+constexpr std::array<OptionalBit, 4> kOptional = {{{kCr4Smap, 7, &kvm_cpuid_entry2::ebx, 1U << 20},
+                                                   {kCr4Smep, 7, &kvm_cpuid_entry2::ebx, 1U << 7},
+                                                   {kCr4Fsgsbase, 7, &kvm_cpuid_entry2::ebx, 1U << 0},
+                                                   {kCr4Osxsave, 1, &kvm_cpuid_entry2::ecx, kXsave}}};
 
-void remove_unusable(CpuModel& model) {
-  if (kvm_cpuid_entry2* leaf = find(model.cpuid, 7)) {
-    leaf->ecx &= ~(1U << 3);                         // PKU
-    leaf->edx &= ~(1U << 22 | 1U << 24 | 1U << 25);  // AMX-BF16, AMX-TILE, AMX-INT8
+// What a guest of any backend does not have goes out of the table.
+void restrict(CpuModel& model) {
+  const kvm_cpuid_entry2* state = find(model.cpuid, 0xd);
+  const std::uint64_t components =
+      state == nullptr ? 0 : guest_state_components(state->eax | std::uint64_t{state->edx} << 32);
+  for (kvm_cpuid_entry2& e : model.cpuid) {
+    const CpuidRegs r = guest_cpuid(e.function, e.index, {e.eax, e.ebx, e.ecx, e.edx}, components);
+    e.eax = r.eax, e.ebx = r.ebx, e.ecx = r.ecx, e.edx = r.edx;
   }
-  if (kvm_cpuid_entry2* leaf = find(model.cpuid, 0xd)) leaf->eax &= ~static_cast<std::uint32_t>(kAmx | kPkru);
-  std::erase_if(model.cpuid, [](const kvm_cpuid_entry2& e) {
-    const bool amx_state = e.function == 0xd && (e.index == 9 || e.index == 17 || e.index == 18);
-    return amx_state || e.function == 0x1d || e.function == 0x1e;
-  });
+  // PVM lists less than user code has: instructions that need nothing of KVM, and XSAVE although
+  // it keeps AVX state. Without them a C library would choose other code than it does on the host.
+  constexpr std::uint32_t kLahf = 1U << 0, kLzcnt = 1U << 5, kPrefetchw = 1U << 8;
+  if (kvm_cpuid_entry2* extended = find(model.cpuid, 0x8000'0001)) {
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    if (__get_cpuid(extended->function, &eax, &ebx, &ecx, &edx) != 0)
+      extended->ecx |= ecx & (kLahf | kLzcnt | kPrefetchw);
+  }
+  kvm_cpuid_entry2* features = find(model.cpuid, 1);
+  if (features != nullptr && (components & ~kX87AndSse) != 0) features->ecx |= kXsave;
 }
 
 // SDM vol. 1, "Enumeration of CPU Support for XSAVE Instructions": CPUID.0DH.
 void choose_features(CpuModel& model) {
   model.xsave_features = kX87AndSse;
   model.xsave_bytes = kLegacyXsaveBytes;
-  const kvm_cpuid_entry2* features = find(model.cpuid, 1);
   const kvm_cpuid_entry2* state = find(model.cpuid, 0xd);
   if (state == nullptr) return;
-  model.lists_xsave = features != nullptr && (features->ecx & (1U << 26)) != 0;
-  if (model.lists_xsave) model.cr4 |= kCr4Osxsave;
   model.xsave_features |= state->eax | std::uint64_t{state->edx} << 32;
   for (unsigned component = 2; component < 63; ++component) {
     if ((model.xsave_features & (1ULL << component)) == 0) continue;
@@ -117,7 +130,7 @@ Result<void> set_start_sregs(const VcpuFd& vcpu, CpuModel& model, const VcpuArea
     if (done) return done;
     if ((model.cr4 & bit.cr4) == 0) continue;
     model.cr4 &= ~bit.cr4;
-    if (kvm_cpuid_entry2* leaf = find(model.cpuid, 7)) leaf->ebx &= ~bit.ebx;
+    if (kvm_cpuid_entry2* leaf = find(model.cpuid, bit.leaf)) leaf->*bit.word &= ~bit.bit;
     if (auto set = vcpu.set_cpuid(model.cpuid); !set) return set;
     fill_sregs(*sregs, model, area, root);
     done = vcpu.set_sregs(*sregs);
@@ -135,15 +148,18 @@ Result<void> set_start_sregs(const VcpuFd& vcpu, CpuModel& model, const VcpuArea
 CpuModel make_cpu_model(std::vector<kvm_cpuid_entry2> supported, mmu::PagingMode mode) {
   CpuModel model;
   model.cpuid = std::move(supported);
-  remove_unusable(model);
+  const kvm_cpuid_entry2* listed = find(model.cpuid, 7);
+  model.lists_la57 = listed != nullptr && (listed->ecx & kLa57) != 0;
+  restrict(model);
   model.cr4 = kCr4Pae | kCr4Osfxsr | kCr4Osxmmexcpt;
-  if (const kvm_cpuid_entry2* leaf = find(model.cpuid, 7)) {
-    model.lists_la57 = (leaf->ecx & (1U << 16)) != 0;
-    for (const OptionalBit& bit : kOptional) {
-      if ((leaf->ebx & bit.ebx) != 0) model.cr4 |= bit.cr4;
-    }
+  for (const OptionalBit& bit : kOptional) {
+    if (const kvm_cpuid_entry2* leaf = find(model.cpuid, bit.leaf); leaf != nullptr && (leaf->*bit.word & bit.bit) != 0)
+      model.cr4 |= bit.cr4;
   }
-  if (mode == mmu::PagingMode::kFiveLevel) model.cr4 |= kCr4La57;
+  if (mode == mmu::PagingMode::kFiveLevel) {
+    model.cr4 |= kCr4La57;
+    if (kvm_cpuid_entry2* leaf = find(model.cpuid, 7); leaf != nullptr && model.lists_la57) leaf->ecx |= kLa57;
+  }
   choose_features(model);
   return model;
 }
@@ -152,7 +168,7 @@ Result<void> boot_vcpu(const VcpuFd& vcpu, unsigned index, CpuModel& model, cons
   if (kvm_cpuid_entry2* leaf = find(model.cpuid, 1)) leaf->ebx = (leaf->ebx & 0x00ff'ffff) | index << 24;
   if (auto done = vcpu.set_cpuid(model.cpuid); !done) return done;
   if (auto done = set_start_sregs(vcpu, model, area, root); !done) return done;
-  if (model.lists_xsave) {
+  if ((model.cr4 & kCr4Osxsave) != 0) {
     if (auto done = vcpu.set_xcr0(model.xsave_features); !done) return done;
   }
   // SYSRET's selectors are Linux's too, though nothing here uses it.

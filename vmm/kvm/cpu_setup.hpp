@@ -28,16 +28,14 @@ struct CpuModel {
   std::vector<kvm_cpuid_entry2> cpuid;
   std::uint64_t cr4 = 0;  // without optional bits that KVM turned out to refuse
   // What KVM keeps of a vCPU's extended state, and its bytes in the standard format. XCR0 is
-  // loaded with it where CPUID lists XSAVE. PVM does not list it, yet keeps AVX-512 state: user
-  // code runs with the host's own XCR0 there.
+  // loaded with it wherever KVM takes CR4.OSXSAVE. On PVM user code runs with the host's own XCR0.
   std::uint64_t xsave_features = 0;
   std::size_t xsave_bytes = 0;
-  bool lists_xsave = false;
   bool lists_la57 = false;
 };
 
-// From KVM_GET_SUPPORTED_CPUID, without what user code could not use here: AMX (needs a
-// permission of the host's), protection keys, and features whose enabling bit KVM refuses.
+// From KVM_GET_SUPPORTED_CPUID, less what no guest has (vmm/port/guest_cpu.hpp) and features whose
+// enabling bit KVM refuses. XSAVE is announced wherever KVM keeps more than SSE state.
 CpuModel make_cpu_model(std::vector<kvm_cpuid_entry2> supported, mmu::PagingMode mode);
 
 // Loads `model` and the start state with the page tables at `root`. Optional CR4 bits that KVM

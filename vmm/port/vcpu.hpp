@@ -62,6 +62,7 @@ struct VcpuCapabilities {
   bool five_level_paging = false;
   bool single_step_by_tf = true;   // RFLAGS.TF in user code gives #DB
   bool precise_exceptions = true;  // every user exception arrives with its vector
+  bool cpuid_as_told = true;       // CPUID in user code is as vmm/port/guest_cpu.hpp has it; else the host's own
 };
 
 class Vcpu {

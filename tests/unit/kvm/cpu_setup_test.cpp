@@ -43,9 +43,9 @@ TEST(CpuModel, LeavesOutWhatUserCodeCannotUse) {
   EXPECT_EQ(find(model, 7)->ecx & (1U << 3), 0U) << "PKU";
   EXPECT_EQ(find(model, 7)->edx, 0U) << "AMX";
   EXPECT_EQ(find(model, 0xd)->eax, 0xe7U);
-  EXPECT_EQ(find(model, 0xd, 9), nullptr);
-  EXPECT_EQ(find(model, 0xd, 18), nullptr);
-  EXPECT_EQ(find(model, 0x1d), nullptr);
+  EXPECT_EQ(find(model, 0xd, 9)->eax, 0U);
+  EXPECT_EQ(find(model, 0xd, 18)->eax, 0U);
+  EXPECT_EQ(find(model, 0x1d)->eax, 0U);
 }
 
 TEST(CpuModel, Cr4FollowsCpuid) {
@@ -61,17 +61,22 @@ TEST(CpuModel, TheSmallestCpu) {
   EXPECT_EQ(model.cr4, kCr4Pae | kCr4Osfxsr | kCr4Osxmmexcpt);
   EXPECT_EQ(model.xsave_features, 3U);
   EXPECT_EQ(model.xsave_bytes, 576U);
-  EXPECT_FALSE(model.lists_xsave);
 }
 
-// PVM: leaf 0xD is there, the XSAVE bit is not. State is kept, XCR0 cannot be set.
+// PVM: leaf 0xD is there, the XSAVE bit is not. State is kept, so user code may know of it.
 TEST(CpuModel, StateWithoutXsave) {
   auto cpuid = large_cpu();
   cpuid[0].ecx = 0;
   const CpuModel model = make_cpu_model(std::move(cpuid), mmu::PagingMode::kFourLevel);
-  EXPECT_FALSE(model.lists_xsave);
-  EXPECT_EQ(model.cr4 & kCr4Osxsave, 0U);
+  EXPECT_EQ(find(model, 1)->ecx, kXsaveBit);
+  EXPECT_NE(model.cr4 & kCr4Osxsave, 0U);
   EXPECT_EQ(model.xsave_features, 0xe7U);
+}
+
+TEST(CpuModel, FiveLevelsAreAnnouncedWhereTheyAreInUse) {
+  constexpr std::uint32_t kLa57 = 1U << 16;
+  EXPECT_EQ(find(make_cpu_model(large_cpu(), mmu::PagingMode::kFourLevel), 7)->ecx & kLa57, 0U);
+  EXPECT_EQ(find(make_cpu_model(large_cpu(), mmu::PagingMode::kFiveLevel), 7)->ecx & kLa57, kLa57);
 }
 
 }  // namespace
