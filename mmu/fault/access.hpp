@@ -6,8 +6,8 @@
 
 namespace faultline::mmu {
 
-// True when the access is an error. VM_EXEC is never asked for: a fetch from a page that is
-// not present faults it in and faults again on NX.
+// True when the access is an error, protection keys of the VMA aside. VM_EXEC is never asked
+// for: a fetch from a page that is not present faults it in and faults again on NX.
 constexpr bool access_error(ErrorCode error, VmFlags flags) {
   if (error.protection_key()) return true;
   if (error.write()) return !flags.has(VmFlags::kWrite);

@@ -2,14 +2,25 @@
 
 namespace faultline::mmu {
 
-void account_fault(FaultCounters& c, FaultOrigin origin, VmFault result) {
-  ++c.vm_faults;
-  const bool major = result.any(VmFault::kMajor);
-  if (major) ++c.vm_major;
-  if (result.error()) return;
+void account_fault_by_arch(FaultCounters& c, FaultOrigin origin, bool major) {
   ++(major ? c.major : c.minor);
   if (origin == FaultOrigin::kGup) return;  // no registers, nothing for perf to attribute
   ++(major ? c.perf_major : c.perf_minor);
+}
+
+bool account_fault(AddressSpace& mm, FaultOrigin origin, VmFault fault, FaultFlags flags) {
+  FaultCounters& c = mm.counters;
+  if (fault.any(VmFault::kMajor)) ++c.vm_major;  // where the I/O was done, attempt by attempt
+  if (mm.env().behaviour.arch_counts_faults) {
+    ++c.vm_faults;
+    return false;
+  }
+  if (fault.any(VmFault::kRetry)) return false;  // counted when it is complete
+  ++c.vm_faults;
+  if (fault.error()) return false;
+  const bool major = fault.any(VmFault::kMajor) || flags.has(FaultFlags::kTried);
+  account_fault_by_arch(c, origin, major);
+  return major;
 }
 
 }  // namespace faultline::mmu

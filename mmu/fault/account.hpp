@@ -5,7 +5,10 @@
 
 namespace faultline::mmu {
 
-// A fault reached handle_mm_fault and ended with `result`.
-void account_fault(FaultCounters& counters, FaultOrigin origin, VmFault result);
+// One call of handle_mm_fault ended with `fault`. True when it was counted as a major fault.
+bool account_fault(AddressSpace& mm, FaultOrigin origin, VmFault fault, FaultFlags flags);
+
+// LinuxBehaviour::arch_counts_faults: the whole fault succeeded, in one or more attempts.
+void account_fault_by_arch(FaultCounters& counters, FaultOrigin origin, bool major);
 
 }  // namespace faultline::mmu

@@ -1,4 +1,6 @@
-// Follows do_fault: do_read_fault, do_cow_fault, do_shared_fault, finish_fault (mm/memory.c).
+// Follows do_fault: do_read_fault, do_cow_fault, do_shared_fault, finish_fault (mm/memory.c). The
+// lock is kept while a page is read from the file, so a cold page takes one attempt; Linux drops
+// it and takes a second one, with the same count in the end.
 #include <cstring>
 
 #include "mmu/fault/context.hpp"
@@ -16,61 +18,81 @@ VmFault failed(FaultContext& f, Errno error) {
   return VmFault::kSigbus;
 }
 
+VmFault done(bool major) { return major ? VmFault(VmFault::kMajor) : VmFault(); }
+
 // Linux finish_fault for a page of the cache: one reference and one mapping more.
-void map_file_page(FaultContext& f, Gfn frame, std::uint64_t extra_bits) {
+VmFault map_file_page(FaultContext& f, Gfn frame, std::uint64_t extra_bits) {
+  if (!f.entry_unchanged()) return VmFault::kNopage;
   const Pte entry = Pte::make(frame, f.vma.page_prot() | extra_bits);
-  if (!f.editor().install(f.slot, f.address, entry)) {
-    f.path.add(FaultStep::kRaced);
-    return;
-  }
+  FL_CHECK(f.editor().install(f.slot, f.address, entry));
   f.mm.frames().get(frame);
   count_mapped(f.mm, frame);
+  return {};
 }
 
 VmFault do_read_fault(FaultContext& f) {
   f.path.add(FaultStep::kReadFault);
-  if (do_fault_around(f)) return VmFault();
+  if (do_fault_around(f)) return {};
   const auto page = f.vma.file->fetch(f.vma.page_index(f.address));
   if (!page) return failed(f, page.error());
-  map_file_page(f, page->frame, 0);
-  return page->major ? VmFault(VmFault::kMajor) : VmFault();
+  if (!f.vma.flags.has(VmFlags::kShared)) {
+    if (const VmFault unstable = f.check_stable(); unstable.error()) return unstable;
+  }
+  return map_file_page(f, page->frame, 0).with(done(page->major).raw());
+}
+
+// Fills the copy from the file and maps it. The copy is the caller's where this fails.
+VmFault finish_cow(FaultContext& f, Gfn copy) {
+  const auto page = f.vma.file->fetch(f.vma.page_index(f.address));
+  if (!page) return failed(f, page.error());
+  const PhysMemory& memory = f.mm.frames().memory();
+  std::memcpy(memory.page(copy).data(), memory.page(page->frame).data(), kPageSize);
+  if (f.log() != nullptr) f.log()->add_copied(page->frame, copy);
+  if (const VmFault unstable = f.check_stable(); unstable.error()) return unstable;
+  if (!f.entry_unchanged()) return done(page->major).with(VmFault::kNopage);
+  FL_CHECK(f.editor().install(f.slot, f.address, Pte::make(copy, f.own_page_prot())));
+  count_first_mapping(f.mm, copy);
+  return done(page->major);
 }
 
 VmFault do_cow_fault(FaultContext& f) {
   f.path.add(FaultStep::kCowFault);
-  f.mm.prepare_anon_vma(f.vma);  // even where the file has no page: later merges show it
-  const auto page = f.vma.file->fetch(f.vma.page_index(f.address));
-  if (!page) return failed(f, page.error());
   const std::optional<Gfn> copy = new_anonymous_frame(f, Zeroing::kNotNeeded);
   if (!copy) return VmFault::kOom;
-  const PhysMemory& memory = f.mm.frames().memory();
-  std::memcpy(memory.page(*copy).data(), memory.page(page->frame).data(), kPageSize);
-  if (f.log() != nullptr) f.log()->add_copied(page->frame, *copy);
-  const Pte entry = Pte::make(*copy, f.vma.page_prot() | Pte::kDirty | Pte::kWrite);
-  if (f.editor().install(f.slot, f.address, entry)) {
-    count_first_mapping(f.mm, *copy);
-  } else {
-    f.path.add(FaultStep::kRaced);
-    f.mm.frames().put(*copy);
-  }
-  return page->major ? VmFault(VmFault::kMajor) : VmFault();
+  const VmFault fault = finish_cow(f, *copy);
+  if (fault.any(VmFault::kError | VmFault::kNopage)) f.mm.frames().put(*copy);
+  return fault;
 }
 
 VmFault do_shared_fault(FaultContext& f) {
   f.path.add(FaultStep::kSharedFault);
-  const Pgoff index = f.vma.page_index(f.address);
-  const auto page = f.vma.file->fetch(index);
+  const auto page = f.vma.file->fetch(f.vma.page_index(f.address));
   if (!page) return failed(f, page.error());
-  if (f.vma.file->kind() == FileKind::kRegular) f.path.add(FaultStep::kPageMkwrite);
-  f.vma.file->mark_dirty(index);
-  map_file_page(f, page->frame, Pte::kWrite | Pte::kDirty);
-  return page->major ? VmFault(VmFault::kMajor) : VmFault();
+  const VmFault told = do_page_mkwrite(f);
+  if (told.any(VmFault::kError | VmFault::kNopage)) return told;
+  return map_file_page(f, page->frame, Pte::kWrite | Pte::kDirty).with(done(page->major).raw());
 }
 
 }  // namespace
 
+VmFault do_page_mkwrite(FaultContext& f) {
+  FileMapping& file = *f.vma.file;
+  const Pgoff index = f.vma.page_index(f.address);
+  if (file.kind() == FileKind::kRegular) {
+    f.path.add(FaultStep::kPageMkwrite);
+    if (const auto ready = file.file().page_mkwrite(index); !ready) return failed(f, ready.error());
+    // Truncated while the file system was busy: no page of this file any more.
+    if (index.raw() >= file.size_in_pages()) {
+      f.path.add(FaultStep::kTruncated);
+      return VmFault::kNopage;
+    }
+  }
+  file.mark_dirty(index);
+  return {};
+}
+
 VmFault do_fault(FaultContext& f) {
-  if (!f.write) return do_read_fault(f);
+  if (!f.write()) return do_read_fault(f);
   return f.vma.flags.has(VmFlags::kShared) ? do_shared_fault(f) : do_cow_fault(f);
 }
 

@@ -31,6 +31,7 @@ struct Frame {
   bool dirty;                // file frame: differs from the backing store
   std::uint32_t prev, next;  // free list links, valid for the head of a free block
   bool touched;              // was handed out before: its bytes may not be zero
+  bool lazy_free;            // kAnon: goes when memory is short (MADV_FREE; Linux !PageSwapBacked)
   // Where it belongs: kFile, its offset in `mapping`; kAnon, Linux's linear_page_index.
   std::uint64_t index;
   FileMapping* mapping;  // kFile only

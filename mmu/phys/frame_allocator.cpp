@@ -91,6 +91,7 @@ std::optional<Gfn> FrameAllocator::allocate(FrameKind kind, Zeroing zeroing, uns
     f.mapcount.store(0, std::memory_order_relaxed);
     f.anon_exclusive = false;
     f.dirty = false;
+    f.lazy_free = false;
     f.index = 0;
     f.mapping = nullptr;
   }

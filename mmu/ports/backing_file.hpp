@@ -28,6 +28,11 @@ enum class ReadWait : std::uint8_t {
   kCachedOnly,  // only what the host has in memory; a hole of a kShmem file is not in memory
 };
 
+enum class FileAdvice : std::uint8_t {
+  kWillneed,  // soon: read ahead
+  kDropped,   // the guest dropped its copy: so may the host
+};
+
 struct ReadPages {
   std::size_t bytes = 0;  // whole or partial last page; the rest of the buffers is zeroed
   bool did_io = false;    // the host had to fetch from the device: the fault is major
@@ -44,6 +49,14 @@ class BackingFile {
   // may fill fewer (bytes tells). Errors: EIO and friends, which fault as SIGBUS.
   virtual SysResult<ReadPages> read_pages(Pgoff first, std::span<const std::span<std::byte, kPageSize>> pages,
                                           ReadWait wait) = 0;
+  // A clean page of a shared mapping is about to be written (vm_ops->page_mkwrite): the place to
+  // find room for it and to touch the file's times. Errors (ENOSPC and friends) fault as SIGBUS.
+  // Not asked for kShmem.
+  virtual SysResult<void> page_mkwrite(Pgoff) { return {}; }
+  // Makes [first, first + count) a hole (fallocate, FALLOC_FL_PUNCH_HOLE).
+  virtual SysResult<void> punch_hole(Pgoff, std::uint64_t) { return sys_error(EOPNOTSUPP); }
+  // What the guest advises about pages of the file; to be heeded or not.
+  virtual void advise(FileAdvice, Pgoff, std::uint64_t) {}
   // Writes one page back, not beyond size().
   virtual SysResult<void> write_page(Pgoff page, std::span<const std::byte, kPageSize> bytes) = 0;
 };

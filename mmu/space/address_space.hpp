@@ -36,7 +36,7 @@ struct MmuEnv {
   Gfn zero_frame;      // kind kZero, never freed
   Gfn kernel_half{0};  // see PageTables::create
   PagingMode mode = PagingMode::kFourLevel;
-  LinuxBehaviour linux = {};        // which Linux this is
+  LinuxBehaviour behaviour = {};    // which Linux this is
   bool protection_keys = false;     // CR4.PKE of the guest's CPUs
   bool memory_failure = false;      // CONFIG_MEMORY_FAILURE: poison is BUS_MCEERR_AR, not BUS_ADRERR
   CommitAccount* commit = nullptr;  // non-owning; null: nobody counts (vm.overcommit_memory 0, 1)

@@ -9,6 +9,7 @@
 #include "mmu/space/merge.hpp"
 #include "mmu/space/operations.hpp"
 #include "mmu/space/populate.hpp"
+#include "mmu/space/protection.hpp"
 #include "mmu/space/slots.hpp"
 
 namespace faultline::mmu {
@@ -16,16 +17,6 @@ namespace faultline::mmu {
 namespace {
 
 constexpr int kProtSem = 0x8;  // PROT_SEM: accepted, without effect on x86
-
-// May the entry get W at once, because a write fault would give it without looking further?
-// A page of our own that nobody shares; or a dirty page of a shared file mapping, whose file
-// system has been told already.
-bool can_change_pte_writable(const AddressSpace& mm, const Vma& vma, Pte entry) {
-  if (!vma.flags.has(VmFlags::kWrite) || entry.special()) return false;
-  if (vma.flags.has(VmFlags::kShared)) return entry.dirty();
-  const Frame& frame = mm.frames().at(entry.frame());
-  return frame.kind == FrameKind::kAnon && frame.anon_exclusive;
-}
 
 void change_protection(AddressSpace& mm, const Vma& vma, Gva start, Gva end, TlbGather& gather) {
   PtEditor editor(gather);

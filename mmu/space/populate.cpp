@@ -11,7 +11,8 @@ SysResult<void> populate_vma(AddressSpace& mm, const Vma& vma, Gva start, Gva en
   if (!vma.flags.accessible()) return sys_error(EFAULT);
   const bool write = vma.flags.has(VmFlags::kWrite) && !vma.flags.has(VmFlags::kShared);
   for (Gva at = start; at < end; at = at + kPageSize) {
-    if (const auto ready = fault_in_page(mm, at, write, FaultOrigin::kGup); !ready) return ready;
+    const auto ready = fault_in_page(mm, at, write, FaultOrigin::kGup, {.force = true});
+    if (!ready) return ready;
   }
   return {};
 }
@@ -33,7 +34,9 @@ SysResult<void> populate_for_access(AddressSpace& mm, Gva start, Gva end, bool w
     const Vma* vma = mm.vmas.lookup(at);
     if (vma == nullptr) return sys_error(ENOMEM);
     if (!vma->flags.has(write ? VmFlags::kWrite : VmFlags::kRead)) return sys_error(EINVAL);
-    if (const auto ready = fault_in_page(mm, at, write, FaultOrigin::kGup); !ready) return ready;
+    const auto ready = fault_in_page(mm, at, write, FaultOrigin::kGup);
+    // Poisoned pages are skipped.
+    if (!ready && ready.error().value() != EHWPOISON) return ready;
   }
   return {};
 }

@@ -55,9 +55,22 @@ SignalInfo Task::signal_for(const PageFaultEvent& event, const mmu::FaultOutcome
   switch (outcome.result) {
     case mmu::FaultResult::kSegvMapErr: return SignalInfo::fault(SIGSEGV, SEGV_MAPERR, event.address.raw(), trap);
     case mmu::FaultResult::kSegvAccErr: return SignalInfo::fault(SIGSEGV, SEGV_ACCERR, event.address.raw(), trap);
+    case mmu::FaultResult::kSegvPkuErr: {
+      SignalInfo signal = SignalInfo::fault(SIGSEGV, SEGV_PKUERR, event.address.raw(), trap);
+      signal.info.si_pkey = outcome.pkey;
+      return signal;
+    }
+    case mmu::FaultResult::kBusMceErrAr: {
+      SignalInfo signal = SignalInfo::fault(SIGBUS, BUS_MCEERR_AR, event.address.raw(), trap);
+      signal.info.si_addr_lsb = outcome.address_lsb;
+      return signal;
+    }
     case mmu::FaultResult::kBusAdrErr: return SignalInfo::fault(SIGBUS, BUS_ADRERR, event.address.raw(), trap);
+    case mmu::FaultResult::kVsyscall: return kernel_signal(SIGSEGV, trap);  // where it cannot be emulated
     case mmu::FaultResult::kOutOfMemory:
-    case mmu::FaultResult::kPgtableBad: return kernel_signal(SIGKILL, trap);
+    case mmu::FaultResult::kPgtableBad:
+    case mmu::FaultResult::kOops: return kernel_signal(SIGKILL, trap);
+    case mmu::FaultResult::kInterrupted:
     case mmu::FaultResult::kResolved: break;
   }
   FL_CHECK(!outcome.resolved());
@@ -83,6 +96,8 @@ SignalInfo Task::signal_for(const ExceptionEvent& event) {
 }
 
 void Task::on_page_fault(const PageFaultEvent& event, const mmu::FaultOutcome& outcome) {
+  // A signal that is pending already is delivered before the access is made again.
+  if (outcome.result == mmu::FaultResult::kInterrupted) return;
   force_signal(signal_for(event, outcome));
 }
 

@@ -24,15 +24,24 @@ void FaultRecord::set_outcome(const mmu::FaultOutcome& outcome, const mmu::Vma* 
     end = FaultEnd::kEfault;
     return;
   }
+  if (outcome.result == mmu::FaultResult::kInterrupted || outcome.result == mmu::FaultResult::kVsyscall) {
+    end = FaultEnd::kMinor;  // user code goes on, with no signal of this fault's
+    return;
+  }
   end = FaultEnd::kSignal;
   switch (outcome.result) {
-    case mmu::FaultResult::kResolved: return;
+    case mmu::FaultResult::kResolved:
+    case mmu::FaultResult::kInterrupted:
+    case mmu::FaultResult::kVsyscall: return;
     case mmu::FaultResult::kSegvMapErr: signal = SIGSEGV, si_code = SEGV_MAPERR; break;
     case mmu::FaultResult::kSegvAccErr: signal = SIGSEGV, si_code = SEGV_ACCERR; break;
+    case mmu::FaultResult::kSegvPkuErr: signal = SIGSEGV, si_code = SEGV_PKUERR; break;
     case mmu::FaultResult::kBusAdrErr: signal = SIGBUS, si_code = BUS_ADRERR; break;
+    case mmu::FaultResult::kBusMceErrAr: signal = SIGBUS, si_code = BUS_MCEERR_AR; break;
     // A kill has no siginfo that anyone could read.
     case mmu::FaultResult::kOutOfMemory:
-    case mmu::FaultResult::kPgtableBad: signal = SIGKILL; return;
+    case mmu::FaultResult::kPgtableBad:
+    case mmu::FaultResult::kOops: signal = SIGKILL; return;
   }
   signal_address = address;
 }

@@ -121,11 +121,16 @@ std::int64_t Mirror::touch(std::uint64_t address, bool write) {
       handle_page_fault(*mm_, {.address = Gva(address), .error = ErrorCode(error), .ip = Gva(0)});
   switch (outcome.result) {
     case FaultResult::kResolved: return 0;
+    case FaultResult::kBusMceErrAr:
     case FaultResult::kBusAdrErr: return -SIGBUS;
+    case FaultResult::kSegvPkuErr:
     case FaultResult::kSegvMapErr:
     case FaultResult::kSegvAccErr: return -SIGSEGV;
     case FaultResult::kOutOfMemory:
-    case FaultResult::kPgtableBad: return -SIGKILL;
+    case FaultResult::kPgtableBad:
+    case FaultResult::kInterrupted:
+    case FaultResult::kVsyscall:
+    case FaultResult::kOops: return -SIGKILL;
   }
   return -SIGKILL;
 }
