@@ -42,6 +42,8 @@ Result<void> place_helpers(const kvm::VmFd& vm) {
   return {};
 }
 
+constexpr std::uint64_t kProtectionEnable = 1U << 0;  // CR0
+
 // A flat 32-bit segment. SDM volume 3, "Segment Descriptors".
 kvm_segment flat(std::uint16_t selector, std::uint8_t type) {
   kvm_segment segment{};
@@ -106,7 +108,7 @@ Result<void> Guest::load(const Image& image, const std::string& command_line, co
 
 // Multiboot Specification, "Machine state".
 Result<void> Guest::set_registers(std::uint32_t entry, Gpa boot_info) {
-  constexpr std::uint64_t kProtectionEnable = 1U << 0, kExtensionType = 1U << 4;
+  constexpr std::uint64_t kExtensionType = 1U << 4;
   constexpr std::uint8_t kCode = 0xb, kData = 0x3;  // accessed; readable, writable
   auto sregs = vcpu_.sregs();
   if (!sregs) return tl::unexpected(sregs.error());
@@ -192,14 +194,16 @@ void Guest::serve_ports(const kvm_run& run) {
   }
 }
 
-// With where it was, and whether that was the instruction that would have switched paging on: not
-// every KVM can do that for every kind of paging.
+// With where it was (SVM resets the vCPU upon a triple fault, and that is lost), and whether that was the instruction
+// that would have switched paging on: not every KVM can do that for every kind of paging.
 Died Guest::died(const std::string& why) const {
-  constexpr std::uint64_t kPaging = 1ULL << 31;
+  constexpr std::uint64_t kPaging = 1ULL << 31, kResetIp = 0xfff0;
   constexpr std::byte kMovToControl[] = {std::byte{0x0f}, std::byte{0x22}};
   const auto regs = vcpu_.regs();
   const auto sregs = vcpu_.sregs();
   if (!regs || !sregs) return {why};
+  if ((sregs->cr0 & kProtectionEnable) == 0 && regs->rip == kResetIp)
+    return {why + "; this KVM has reset the registers"};
   std::string line = fmt::format("{}; eip {:#x} cr0 {:#x} cr3 {:#x} cr4 {:#x} efer {:#x}", why, regs->rip, sregs->cr0,
                                  sregs->cr3, sregs->cr4, sregs->efer);
   if ((sregs->cr0 & kPaging) == 0 && regs->rip + sizeof kMovToControl <= ram_.size() &&
