@@ -21,7 +21,7 @@ _faultline() {
     return
   fi
   case $command in
-    run) options="$guest --fault-log --fault-format --strace --stats --stats-json" ;;
+    run) options="$guest --fault-log --fault-format --strace --stats --stats-json --multiboot --module" ;;
     walk) options="$guest --address --tree --vmas" ;;
     doctor) options="--json --help" ;;
     *) return ;;
@@ -50,7 +50,7 @@ _faultline() {
     --memory | --backend | --paging | --sink | --fault-format)
       mapfile -t COMPREPLY < <(compgen -W "$(_faultline_values "$previous")" -- "$current") ;;
     --root) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
-    --fault-log | --stats-json) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    --fault-log | --stats-json | --multiboot | --module) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     --env) mapfile -t COMPREPLY < <(compgen -e -- "$current") ;;
     --time-limit | --exit-limit | --storm-limit | --address) ;;
     *)
