@@ -22,7 +22,7 @@ struct PageView {
   bool shmem = false;
   bool lazy_free = false;  // MADV_FREE: may vanish
   bool accessed = false;
-  bool dirty = false;         // in the entry or in the frame
+  bool dirty = false;          // in the entry or in the frame
   bool write_watched = false;  // userfaultfd write protection
   std::uint32_t mapcount = 0;  // of a present page
   Gfn frame;                   // of a page that is there

@@ -27,6 +27,7 @@ std::shared_ptr<mmu::FileMapping> FileCoherence::find(const OpenFile& file) cons
 }
 
 SysResult<std::shared_ptr<mmu::FileMapping>> FileCoherence::mapping_of(const OpenFile& file, bool for_writing) {
+  if (file.virtual_file() != nullptr) return sys_error(ENODEV);
   if (!file.regular()) return sys_error(ENODEV);
   if (!file.readable()) return sys_error(EACCES);
   if (auto known = find(file)) {

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "vmm/linux_abi/file_table.hpp"
+#include "vmm/linux_abi/virtual_file.hpp"
 
 namespace faultline::vmm::linux_abi {
 namespace {
@@ -122,7 +123,8 @@ SysResult<OwnedFd> FileSystem::lookup(const FileTable& files, int dirfd, const s
     if (!where) return tl::unexpected(where.error());
     fd = host_openat2(policy_.root->get(), *where + "/" + path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
   }
-  if (fd && is_own_proc_entry(fd->get())) return sys_error(ENOENT);
+  if (fd && is_hidden_proc_entry(fd->get())) return sys_error(ENOENT);
+  if (fd && (flags & O_PATH) == 0 && changes(flags) && is_proc(fd->get())) return sys_error(EACCES);
   return fd;
 }
 
@@ -233,6 +235,8 @@ SysResult<std::string> FileSystem::absolute(const FileTable& files, int dirfd, c
   if (path.empty()) return sys_error(ENOENT);
   if (path.front() == '/') return fold(path);
   if (dirfd == AT_FDCWD && policy_.mode == FilesMode::kNone) return fold("/" + path);
+  if (const auto file = files.get(dirfd); file && (*file)->virtual_file() != nullptr)
+    return fold((*file)->virtual_file()->path() + "/" + path);
   auto base = base_of(files, dirfd);
   if (!base) return tl::unexpected(base.error());
   auto where = guest_path(*base);

@@ -2,8 +2,8 @@
 // the guest wrote meets the host.
 //
 // Every lookup is one openat2: RESOLVE_NO_MAGICLINKS always (a /proc/PID/fd link would reach a
-// descriptor of ours), RESOLVE_IN_ROOT under --root. The harness's own /proc entries do not
-// exist for the guest; a few are served by pseudo_files.hpp in their place.
+// descriptor of ours), RESOLVE_IN_ROOT under --root. The host's processes under /proc do not
+// exist for the guest, and the rest of /proc cannot be written; pseudo_files.hpp serves the guest's.
 #pragma once
 
 #include <fcntl.h>
@@ -78,8 +78,11 @@ class FileSystem {
   OwnedFd cwd_;  // O_PATH; invalid under kNone
 };
 
-// True when the descriptor is an entry of this very process under /proc.
-bool is_own_proc_entry(int host_fd);
+// True when the descriptor is on a procfs.
+bool is_proc(int host_fd);
+// True when it is an entry of a process of the host under /proc, this very one included. What
+// speaks of the namespace alone is not hidden.
+bool is_hidden_proc_entry(int host_fd);
 
 // The guest's umask for one host call. The host has one umask a process: nothing else in the
 // harness creates files meanwhile.

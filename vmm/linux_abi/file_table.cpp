@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "vmm/linux_abi/virtual_file.hpp"
+
 namespace faultline::vmm::linux_abi {
 
 OpenFile::OpenFile(OwnedFd fd, int flags)
@@ -12,6 +14,14 @@ OpenFile::OpenFile(OwnedFd fd, int flags)
   type_ = st.st_mode & S_IFMT;
   id_ = mmu::FileId{st.st_dev, st.st_ino};
 }
+
+OpenFile::OpenFile(std::shared_ptr<VirtualFile> file, OwnedFd fd, int flags)
+    : fd_(std::move(fd)),
+      access_(flags & O_ACCMODE),
+      path_only_((flags & O_PATH) != 0),
+      type_(file->attributes().mode & S_IFMT),
+      id_{~std::uint64_t{0}, file->attributes().inode},
+      virtual_(std::move(file)) {}
 
 bool OpenFile::regular() const { return type_ == S_IFREG; }
 bool OpenFile::directory() const { return type_ == S_IFDIR; }
@@ -52,6 +62,14 @@ SysResult<void> FileTable::set_close_on_exec(int fd, bool on) {
   if (!used(fd)) return sys_error(EBADF);
   slots_[static_cast<std::size_t>(fd)].close_on_exec = on;
   return {};
+}
+
+std::vector<int> FileTable::open_numbers() const {
+  std::vector<int> numbers;
+  for (std::size_t fd = 0; fd < slots_.size(); ++fd) {
+    if (slots_[fd].file) numbers.push_back(static_cast<int>(fd));
+  }
+  return numbers;
 }
 
 void FileTable::close_range(unsigned first, unsigned last) {

@@ -13,11 +13,15 @@
 
 namespace faultline::vmm::linux_abi {
 
+class VirtualFile;
+
 // An open file description: shared by dup()ed descriptors, closed with the last.
 class OpenFile {
  public:
   // Takes the descriptor; `flags` are those of open(2).
   OpenFile(OwnedFd fd, int flags);
+  // Stands for a file that is made up as it is read; `fd` is an empty host file with the flags.
+  OpenFile(std::shared_ptr<VirtualFile> file, OwnedFd fd, int flags);
   [[nodiscard]] int host_fd() const { return fd_.get(); }
   [[nodiscard]] bool readable() const { return !path_only_ && access_ != kWriteOnly; }
   [[nodiscard]] bool writable() const { return !path_only_ && access_ != kReadOnly; }
@@ -27,6 +31,10 @@ class OpenFile {
   [[nodiscard]] bool directory() const;
   // Inode identity at open; what the page cache is looked up by.
   [[nodiscard]] mmu::FileId id() const { return id_; }
+  // Null for a file of the host. Its position is kept here.
+  [[nodiscard]] VirtualFile* virtual_file() const { return virtual_.get(); }
+  [[nodiscard]] std::uint64_t virtual_position() const { return position_; }
+  void set_virtual_position(std::uint64_t position) const { position_ = position; }
 
  private:
   static constexpr int kReadOnly = 0, kWriteOnly = 1;
@@ -35,6 +43,8 @@ class OpenFile {
   bool path_only_;
   std::uint32_t type_ = 0;
   mmu::FileId id_;
+  std::shared_ptr<VirtualFile> virtual_;
+  mutable std::uint64_t position_ = 0;  // of virtual_
 };
 
 class FileTable {
@@ -51,6 +61,9 @@ class FileTable {
   [[nodiscard]] SysResult<bool> close_on_exec(int fd) const;
   SysResult<void> set_close_on_exec(int fd, bool on);
   void close_range(unsigned first, unsigned last);
+
+  // Numbers in use, ascending.
+  [[nodiscard]] std::vector<int> open_numbers() const;
 
   [[nodiscard]] int limit() const { return limit_; }  // RLIMIT_NOFILE
   void set_limit(int limit) { limit_ = limit; }

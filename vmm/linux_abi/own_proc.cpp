@@ -1,4 +1,4 @@
-// Recognises the harness's own entries under /proc, however the guest got to them.
+// Recognises the host's processes under /proc, however the guest got to them.
 #include <fmt/format.h>
 #include <linux/magic.h>
 #include <sys/syscall.h>
@@ -9,6 +9,7 @@
 #include <array>
 #include <charconv>
 #include <climits>
+#include <string>
 #include <string_view>
 
 #include "vmm/linux_abi/file_system.hpp"
@@ -16,33 +17,47 @@
 namespace faultline::vmm::linux_abi {
 namespace {
 
-// A process id, or the id of any thread of ours.
+bool is_number(std::string_view component) {
+  return !component.empty() && component.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// Our process, or any thread of it.
 bool names_us(std::string_view component) {
   int id = 0;
-  const auto [end, error] = std::from_chars(component.data(), component.data() + component.size(), id);
-  if (error != std::errc() || end != component.data() + component.size() || id <= 0) return false;
-  return id == ::getpid() || ::syscall(SYS_tgkill, ::getpid(), id, 0) == 0;
+  std::from_chars(component.data(), component.data() + component.size(), id);
+  return id == ::getpid() || (id > 0 && ::syscall(SYS_tgkill, ::getpid(), id, 0) == 0);
 }
 
 // Entries that speak of the namespace and not of the process: true for the guest as well.
 bool of_the_namespace(std::string_view entry) { return entry == "mounts" || entry == "mountinfo" || entry == "cgroup"; }
 
+// The part of a path below the mount point of the procfs that it leads into.
+std::string_view below_mount(const std::string& path) {
+  for (std::size_t end = path.find('/', 1); end != std::string::npos; end = path.find('/', end + 1)) {
+    struct statfs fs {};
+    if (::statfs(path.substr(0, end).c_str(), &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC)
+      return std::string_view(path).substr(end + 1);
+  }
+  return {};
+}
+
 }  // namespace
 
-bool is_own_proc_entry(int host_fd) {
+bool is_proc(int host_fd) {
   struct statfs fs {};
-  if (::fstatfs(host_fd, &fs) != 0 || fs.f_type != PROC_SUPER_MAGIC) return false;
+  return ::fstatfs(host_fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+bool is_hidden_proc_entry(int host_fd) {
+  if (!is_proc(host_fd)) return false;
   std::array<char, PATH_MAX> buffer{};
   const ssize_t n = ::readlink(fmt::format("/proc/self/fd/{}", host_fd).c_str(), buffer.data(), buffer.size());
   if (n < 0) return true;  // what cannot be told apart is refused
-  std::string_view path(buffer.data(), static_cast<std::size_t>(n));
-  while (!path.empty()) {
-    const std::size_t end = std::min(path.find('/'), path.size());
-    const bool ours = names_us(path.substr(0, end));
-    path.remove_prefix(std::min(end + 1, path.size()));
-    if (ours) return !of_the_namespace(path);
-  }
-  return false;
+  const std::string path(buffer.data(), static_cast<std::size_t>(n));
+  const std::string_view rest = below_mount(path);
+  const std::string_view first = rest.substr(0, rest.find('/'));
+  if (!is_number(first)) return false;
+  return !names_us(first) || !of_the_namespace(rest.substr(std::min(first.size() + 1, rest.size())));
 }
 
 }  // namespace faultline::vmm::linux_abi

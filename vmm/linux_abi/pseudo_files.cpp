@@ -3,15 +3,19 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <sys/sysmacros.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <charconv>
-#include <iterator>
 #include <string_view>
+
+#include "vmm/linux_abi/virtual_file.hpp"
 
 namespace faultline::vmm::linux_abi {
 namespace {
+
+using proc::Node;
+using proc::NodeKind;
 
 std::optional<int> number(std::string_view text) {
   int value = 0;
@@ -20,92 +24,97 @@ std::optional<int> number(std::string_view text) {
   return value;
 }
 
-bool strip(std::string_view& text, std::string_view prefix) {
-  if (!text.starts_with(prefix)) return false;
-  text.remove_prefix(prefix.size());
-  return true;
+// /dev/stdin, /dev/fd/N: links to /proc/self/fd/N.
+std::optional<int> dev_descriptor(std::string_view name) {
+  if (name == "stdin") return 0;
+  if (name == "stdout") return 1;
+  if (name == "stderr") return 2;
+  return name.starts_with("fd/") ? number(name.substr(3)) : std::nullopt;
 }
 
-std::optional<PseudoFile> descriptor(std::string_view name) {
-  const auto fd = number(name);
-  return fd ? std::optional(PseudoFile{PseudoKind::kDescriptor, *fd}) : std::nullopt;
+// An empty file that cannot change, opened with the flags of the guest's: what fcntl and poll
+// are asked about.
+SysResult<OwnedFd> placeholder(int flags) {
+  OwnedFd made(::memfd_create("proc", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!made) return sys_error(errno);
+  if (::fcntl(made.get(), F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0) return sys_error(errno);
+  if ((flags & O_PATH) != 0) return made;
+  constexpr int kKept = O_ACCMODE | O_NONBLOCK | O_APPEND;
+  OwnedFd fd(::open(fmt::format("/proc/self/fd/{}", made.get()).c_str(), (flags & kKept) | O_CLOEXEC));
+  if (!fd) return sys_error(errno);
+  return fd;
 }
 
-// An entry of the guest's own /proc/PID.
-std::optional<PseudoFile> process_entry(std::string_view name) {
-  if (name == "exe") return PseudoFile{PseudoKind::kExe};
-  if (name == "cwd") return PseudoFile{PseudoKind::kCwd};
-  if (name == "root") return PseudoFile{PseudoKind::kRoot};
-  if (name == "maps") return PseudoFile{PseudoKind::kMaps};
-  if (strip(name, "fd/")) return descriptor(name);
-  return std::nullopt;
+int access_of(int flags) {
+  switch (flags & O_ACCMODE) {
+    case O_RDONLY: return R_OK;
+    case O_WRONLY: return W_OK;
+    default: return R_OK | W_OK;
+  }
 }
 
 }  // namespace
 
-std::optional<PseudoFile> pseudo_file(const Task& task, const std::string& absolute) {
-  std::string_view path = absolute;
-  if (strip(path, "/dev/")) {
-    if (path == "stdin") return PseudoFile{PseudoKind::kDescriptor, 0};
-    if (path == "stdout") return PseudoFile{PseudoKind::kDescriptor, 1};
-    if (path == "stderr") return PseudoFile{PseudoKind::kDescriptor, 2};
-    return strip(path, "fd/") ? descriptor(path) : std::nullopt;
-  }
-  const std::string pid = fmt::format("{}/", task.config().pid);
-  if (!strip(path, "/proc/")) return std::nullopt;
-  if (strip(path, "thread-self/")) return process_entry(path);
-  if (!strip(path, "self/") && !strip(path, pid)) return std::nullopt;
-  strip(path, "task/" + pid);
-  return process_entry(path);
+std::optional<Node> pseudo_file(Task& task, const std::string& absolute) {
+  constexpr std::string_view kDev = "/dev/";
+  if (!absolute.starts_with(kDev)) return proc::find_node(task, absolute);
+  const auto fd = dev_descriptor(std::string_view(absolute).substr(kDev.size()));
+  return fd ? proc::find_node(task, fmt::format("/proc/self/fd/{}", *fd)) : std::nullopt;
 }
 
-SysResult<std::string> pseudo_link(Task& task, const PseudoFile& file) {
-  switch (file.kind) {
-    case PseudoKind::kExe: return task.config().program_path;
-    case PseudoKind::kCwd: return task.file_system().cwd();
-    case PseudoKind::kRoot: return std::string("/");
-    case PseudoKind::kMaps: return sys_error(EINVAL);
-    case PseudoKind::kDescriptor: break;
-  }
-  auto open = task.files().get(file.fd);
+bool is_link(const Node& node) { return node.kind != NodeKind::kFile && node.kind != NodeKind::kDirectory; }
+
+SysResult<std::string> pseudo_link(Task& task, const Node& node) {
+  const int self = task.config().pid;
+  if (node.kind == NodeKind::kSelf) return fmt::format("{}", self);
+  if (node.kind == NodeKind::kThreadSelf) return fmt::format("{0}/task/{0}", self);
+  if (!is_link(node)) return sys_error(EINVAL);
+  Task* subject = proc::find_process(task, node.pid);
+  if (subject == nullptr) return sys_error(ENOENT);
+  if (node.kind == NodeKind::kExe) return subject->config().program_path;
+  if (node.kind == NodeKind::kCwd) return subject->file_system().cwd();
+  if (node.kind == NodeKind::kRoot) return std::string("/");
+  auto open = subject->files().get(node.fd);
   if (!open) return sys_error(ENOENT);
-  std::string text = task.file_system().describe((*open)->host_fd());
+  if ((*open)->virtual_file() != nullptr) return (*open)->virtual_file()->path();
+  std::string text = subject->file_system().describe((*open)->host_fd());
   if (text.empty()) return sys_error(ENOENT);
   return text;
 }
 
-std::string maps_text(const mmu::AddressSpace& mm) {
-  std::string out;
-  for (const auto& [start, vma] : mm.vmas) {
-    const auto id = vma.file ? vma.file->file().id() : mmu::FileId{};
-    const std::uint64_t offset = vma.file ? vma.pgoff.raw() << kPageShift : 0;
-    const auto device = static_cast<dev_t>(id.device);
-    std::string line = fmt::format("{:08x}-{:08x} {} {:08x} {:02x}:{:02x} {} ", vma.start.raw(), vma.end.raw(),
-                                   vma.flags.text(), offset, major(device), minor(device), id.inode);
-    const bool heap = !vma.file && vma.start < mm.brk && vma.end > mm.start_brk && vma.name.empty();
-    const std::string_view name = heap ? std::string_view("[heap]") : std::string_view(vma.name);
-    constexpr std::size_t kNameColumn = 73;
-    if (!name.empty()) line.resize(std::max(line.size(), kNameColumn), ' ');
-    out += line;
-    out += name;
-    out += '\n';
-  }
-  return out;
+std::optional<Node> followed(Task& task, const Node& node) {
+  if (node.kind == NodeKind::kSelf || node.kind == NodeKind::kThreadSelf)
+    return proc::find_node(task, "/proc/" + *pseudo_link(task, node));
+  if (node.kind != NodeKind::kDescriptor) return std::nullopt;
+  Task* subject = proc::find_process(task, node.pid);
+  const auto open = subject == nullptr ? sys_error(ENOENT) : subject->files().get(node.fd);
+  if (!open || (*open)->virtual_file() == nullptr) return std::nullopt;
+  return proc::find_node(task, (*open)->virtual_file()->path());
 }
 
-SysResult<OwnedFd> text_file(const std::string& text) {
-  OwnedFd fd(::memfd_create("proc", MFD_CLOEXEC));
-  if (!fd) return sys_error(errno);
-  std::size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t n = ::pwrite(fd.get(), text.data() + done, text.size() - done, static_cast<off_t>(done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return sys_error(errno);
-    done += static_cast<std::size_t>(n);
+SysResult<void> may_access(Task& task, const VirtualAttributes& attributes, int mode) {
+  const std::uint32_t bits = attributes.mode;
+  if (task.config().euid == 0) {  // CAP_DAC_OVERRIDE
+    const bool runs = S_ISDIR(bits) || (bits & 0111) != 0;
+    return (mode & X_OK) == 0 || runs ? SysResult<void>{} : sys_error(EACCES);
   }
-  OwnedFd reader(::open(fmt::format("/proc/self/fd/{}", fd.get()).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!reader) return sys_error(errno);
-  return reader;
+  const unsigned shift = task.config().euid == attributes.uid ? 6 : task.config().egid == attributes.gid ? 3 : 0;
+  const auto wanted = static_cast<std::uint32_t>(mode & 7);
+  return ((bits >> shift) & wanted) == wanted ? SysResult<void>{} : sys_error(EACCES);
+}
+
+SysResult<std::shared_ptr<OpenFile>> open_virtual(Task& task, const Node& node, int flags) {
+  const bool folder = node.kind == NodeKind::kDirectory, path_only = (flags & O_PATH) != 0;
+  if ((flags & O_DIRECTORY) != 0 && !folder) return sys_error(ENOTDIR);
+  if (folder && !path_only && ((flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT) != 0)) return sys_error(EISDIR);
+  auto file = proc::make_file(task, node);
+  if (!file) return tl::unexpected(file.error());
+  if (!path_only) {
+    if (auto may = may_access(task, (*file)->attributes(), access_of(flags)); !may) return tl::unexpected(may.error());
+  }
+  auto fd = placeholder(flags);
+  if (!fd) return tl::unexpected(fd.error());
+  return std::make_shared<OpenFile>(std::move(*file), std::move(*fd), flags);
 }
 
 }  // namespace faultline::vmm::linux_abi

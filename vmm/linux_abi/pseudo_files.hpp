@@ -1,29 +1,28 @@
-// The entries of /proc/self (and /dev/stdin and friends) that are served to the guest. They
-// are recognised by their absolute name; every other entry of the harness's own process does
-// not exist for the guest.
+// Paths that are not the host's: /proc as the guest has it, and /dev/stdin and friends. They are
+// recognised by their absolute name.
 #pragma once
 
 #include <optional>
 #include <string>
 
-#include "vmm/linux_abi/owned_fd.hpp"
-#include "vmm/linux_abi/task.hpp"
+#include "vmm/linux_abi/file_system.hpp"
+#include "vmm/linux_abi/proc/tree.hpp"
 
 namespace faultline::vmm::linux_abi {
 
-enum class PseudoKind : std::uint8_t { kExe, kCwd, kRoot, kDescriptor, kMaps };
-struct PseudoFile {
-  PseudoKind kind;
-  int fd = -1;  // kDescriptor: the guest's number
-};
-
 // What an absolute, folded path names, if it is one of them.
-std::optional<PseudoFile> pseudo_file(const Task& task, const std::string& absolute);
-// Where the link leads, as readlink(2) tells. EINVAL for what is no link.
-SysResult<std::string> pseudo_link(Task& task, const PseudoFile& file);
-// /proc/PID/maps, from the VMAs.
-std::string maps_text(const mmu::AddressSpace& mm);
-// A file of this text, opened for reading.
-SysResult<OwnedFd> text_file(const std::string& text);
+std::optional<proc::Node> pseudo_file(Task& task, const std::string& absolute);
+// Where a link leads, as readlink(2) tells. EINVAL for what is no link, ENOENT for a process or
+// descriptor that is gone.
+SysResult<std::string> pseudo_link(Task& task, const proc::Node& node);
+// A link that open, stat and the like look behind.
+[[nodiscard]] bool is_link(const proc::Node& node);
+// A link to another of these paths rather than to an object of the host.
+std::optional<proc::Node> followed(Task& task, const proc::Node& node);
+
+// A new description of a file or directory, with the checks of open(2). ENOTDIR, EISDIR, EACCES.
+SysResult<std::shared_ptr<OpenFile>> open_virtual(Task& task, const proc::Node& node, int flags);
+// access(2) of a file, directory or link by the effective user.
+SysResult<void> may_access(Task& task, const VirtualAttributes& attributes, int mode);
 
 }  // namespace faultline::vmm::linux_abi

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <ctime>
 
+#include "vmm/linux_abi/virtual_io.hpp"
+
 namespace faultline::vmm::linux_abi {
 namespace {
 
@@ -224,6 +226,7 @@ SyscallValue read_file(Task& task, const OpenFile& file, std::vector<UserBuffer>
   if (!file.readable()) return sys_error(EBADF);
   if (file.directory()) return sys_error(EISDIR);
   if (offset && static_cast<std::int64_t>(*offset) < 0) return sys_error(EINVAL);
+  if (file.virtual_file() != nullptr) return read_virtual(task, file, buffers, offset);
   if (total_length(buffers) == 0) return 0;
   if (file.regular()) {
     const auto range = range_of(file, offset);
@@ -237,6 +240,7 @@ SyscallValue write_file(Task& task, const OpenFile& file, std::vector<UserBuffer
                         std::optional<std::uint64_t> offset) {
   if (!file.writable()) return sys_error(EBADF);
   if (offset && static_cast<std::int64_t>(*offset) < 0) return sys_error(EINVAL);
+  if (file.virtual_file() != nullptr) return write_virtual(task, file, buffers, offset);
   if (total_length(buffers) == 0) return 0;
   if (!file.regular()) {
     const SigpipeGuard guard;

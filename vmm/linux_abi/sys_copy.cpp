@@ -39,6 +39,8 @@ SyscallValue sys_sendfile(Task& task, const SyscallArgs& args) {
   if (!out) return propagate(out);
   auto in = io_file(task, args.i32(1));
   if (!in) return propagate(in);
+  // Most files of /proc have no splice_read; callers fall back to read and write.
+  if ((*in)->virtual_file() != nullptr || (*out)->virtual_file() != nullptr) return sys_error(EINVAL);
   auto offset = Offset::read(task, args.gva(2));
   if (!offset) return propagate(offset);
   if (!wait_ready(**out, Wait::kWritable)) return sys_error(kRestartNoIntr);
@@ -61,6 +63,7 @@ SyscallValue sys_copy_file_range(Task& task, const SyscallArgs& args) {
   if (!in) return propagate(in);
   auto out = io_file(task, args.i32(2));
   if (!out) return propagate(out);
+  if ((*in)->virtual_file() != nullptr || (*out)->virtual_file() != nullptr) return sys_error(EINVAL);
   auto from = Offset::read(task, args.gva(1));
   if (!from) return propagate(from);
   auto to = Offset::read(task, args.gva(3));

@@ -9,6 +9,7 @@
 
 #include "vmm/linux_abi/families.hpp"
 #include "vmm/linux_abi/support.hpp"
+#include "vmm/linux_abi/virtual_file.hpp"
 
 namespace faultline::vmm::linux_abi {
 namespace {
@@ -115,6 +116,8 @@ SyscallValue sys_ioctl(Task& task, const SyscallArgs& args) {
   const std::uint32_t command = args.u32(1);
   if (command == FIOCLEX || command == FIONCLEX)
     return done(task.files().set_close_on_exec(args.i32(0), command == FIOCLEX));
+  if (VirtualFile* made_up = (*file)->virtual_file(); made_up != nullptr)
+    return made_up->ioctl(task, command, args.gva(2));
   const auto known = std::ranges::find(kIoctls, command, &Ioctl::command);
   if (known == kIoctls.end()) return sys_error(ENOTTY);
   std::array<std::byte, 64> buffer{};

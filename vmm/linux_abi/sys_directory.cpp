@@ -10,6 +10,7 @@
 
 #include "vmm/linux_abi/families.hpp"
 #include "vmm/linux_abi/paths.hpp"
+#include "vmm/linux_abi/virtual_io.hpp"
 
 namespace faultline::vmm::linux_abi {
 namespace {
@@ -39,6 +40,7 @@ SyscallValue sys_fchdir(Task& task, const SyscallArgs& args) {
 SyscallValue sys_getdents64(Task& task, const SyscallArgs& args) {
   auto file = io_file(task, args.i32(0));
   if (!file) return propagate(file);
+  if ((*file)->virtual_file() != nullptr) return list_virtual(task, **file, args.gva(1), args.u32(2));
   constexpr std::uint32_t kMaxBytes = 64 * 1024;
   std::vector<std::byte> buffer(std::min(args.u32(2), kMaxBytes));
   const int host = (*file)->host_fd();

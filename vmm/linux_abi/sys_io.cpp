@@ -4,6 +4,7 @@
 
 #include "vmm/linux_abi/families.hpp"
 #include "vmm/linux_abi/stream.hpp"
+#include "vmm/linux_abi/virtual_io.hpp"
 
 namespace faultline::vmm::linux_abi {
 namespace {
@@ -47,6 +48,7 @@ SyscallValue sys_pwritev2(Task& t, const SyscallArgs& a) { return many_with_flag
 SyscallValue sys_lseek(Task& task, const SyscallArgs& args) {
   auto file = io_file(task, args.i32(0));
   if (!file) return propagate(file);
+  if ((*file)->virtual_file() != nullptr) return seek_virtual(**file, static_cast<std::int64_t>(args[1]), args.i32(2));
   return host_result(::lseek((*file)->host_fd(), static_cast<off_t>(args[1]), args.i32(2)));
 }
 

@@ -16,8 +16,7 @@ namespace {
 
 // A new description of what a guest descriptor stands for, or the same one where the host
 // cannot reopen it (sockets), as opening /proc/self/fd/N does.
-SyscallValue reopen(Task& task, int fd, int flags) {
-  auto file = task.files().get(fd);
+SyscallValue reopen(Task& task, const SysResult<std::shared_ptr<OpenFile>>& file, int flags) {
   if (!file) return sys_error(ENOENT);
   const bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
   if (writes && !(*file)->writable()) {
@@ -32,16 +31,22 @@ SyscallValue reopen(Task& task, int fd, int flags) {
   return static_cast<std::uint64_t>(*number);
 }
 
-SyscallValue open_pseudo(Task& task, const PseudoFile& pseudo, int flags) {
+SyscallValue open_made_up(Task& task, const proc::Node& node, int flags) {
+  auto file = open_virtual(task, node, flags);
+  if (!file) return propagate(file);
+  auto number = task.files().install(std::move(*file), (flags & O_CLOEXEC) != 0);
+  return number ? SyscallValue(static_cast<std::uint64_t>(*number)) : propagate(number);
+}
+
+SyscallValue open_pseudo(Task& task, const proc::Node& node, int flags) {
   if ((flags & O_CREAT) != 0 && (flags & O_EXCL) != 0) return sys_error(EEXIST);
-  if ((flags & O_NOFOLLOW) != 0 && pseudo.kind != PseudoKind::kMaps) return sys_error(ELOOP);
-  if (pseudo.kind == PseudoKind::kDescriptor) return reopen(task, pseudo.fd, flags);
-  if (pseudo.kind == PseudoKind::kMaps) {
-    if ((flags & O_ACCMODE) != O_RDONLY) return sys_error(EACCES);
-    auto fd = text_file(maps_text(task.mm()));
-    return fd ? install(task, std::move(*fd), flags) : propagate(fd);
-  }
-  const auto target = pseudo_link(task, pseudo);
+  if (!is_link(node)) return open_made_up(task, node, flags);
+  if ((flags & O_NOFOLLOW) != 0) return sys_error(ELOOP);
+  if (const auto behind = followed(task, node)) return open_made_up(task, *behind, flags);
+  Task* subject = proc::find_process(task, node.pid);
+  if (subject == nullptr) return sys_error(ENOENT);
+  if (node.kind == proc::NodeKind::kDescriptor) return reopen(task, subject->files().get(node.fd), flags);
+  const auto target = pseudo_link(task, node);
   if (!target) return propagate(target);
   auto fd = task.file_system().open(task.files(), AT_FDCWD, *target, flags & ~O_CREAT, 0);
   return fd ? install(task, std::move(*fd), flags) : propagate(fd);

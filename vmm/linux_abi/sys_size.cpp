@@ -23,6 +23,7 @@ SyscallValue sys_ftruncate(Task& task, const SyscallArgs& args) {
   auto file = io_file(task, args.i32(0));
   if (!file) return propagate(file);
   if (static_cast<std::int64_t>(args[1]) < 0) return sys_error(EINVAL);
+  if ((*file)->virtual_file() != nullptr) return (*file)->writable() ? SyscallValue(0) : SyscallValue(sys_error(EINVAL));
   return resize(task, **file, args[1]);
 }
 

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -22,12 +23,17 @@ static_assert(sizeof(struct stat) == 144);
 SyscallValue stat_fd(Task& task, int fd, Gva to) {
   auto file = task.files().get(fd);
   if (!file) return propagate(file);
+  if (const VirtualFile* made_up = (*file)->virtual_file(); made_up != nullptr)
+    return put(task, to, stat_of(made_up->attributes()));
   struct stat st {};
   if (::fstat((*file)->host_fd(), &st) != 0) return sys_error(errno);
   return put(task, to, st);
 }
 
 SyscallValue stat_at(Task& task, int dirfd, Gva path, Gva to, int at_flags) {
+  const auto made_up = virtual_at(task, dirfd, path, at_flags);
+  if (!made_up) return propagate(made_up);
+  if (*made_up) return put(task, to, stat_of(**made_up));
   auto where = resolve_at(task, dirfd, path, at_flags);
   if (!where) return propagate(where);
   struct stat st {};
@@ -48,10 +54,30 @@ SyscallValue sys_newfstatat(Task& task, const SyscallArgs& args) {
   return stat_at(task, args.i32(0), args.gva(1), args.gva(2), flags);
 }
 
+struct statx statx_of(const struct stat& st) {
+  struct statx x {};
+  x.stx_mask = STATX_BASIC_STATS;
+  x.stx_blksize = static_cast<std::uint32_t>(st.st_blksize);
+  x.stx_nlink = static_cast<std::uint32_t>(st.st_nlink);
+  x.stx_uid = st.st_uid;
+  x.stx_gid = st.st_gid;
+  x.stx_mode = static_cast<std::uint16_t>(st.st_mode);
+  x.stx_ino = st.st_ino;
+  x.stx_atime = {
+      .tv_sec = st.st_atim.tv_sec, .tv_nsec = static_cast<std::uint32_t>(st.st_atim.tv_nsec), .__reserved = {}};
+  x.stx_mtime = x.stx_ctime = x.stx_atime;
+  x.stx_dev_major = major(st.st_dev);
+  x.stx_dev_minor = minor(st.st_dev);
+  return x;
+}
+
 SyscallValue sys_statx(Task& task, const SyscallArgs& args) {
   constexpr int kKnown = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE;
   const int flags = args.i32(2);
   if ((flags & ~kKnown) != 0 || (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE) return sys_error(EINVAL);
+  const auto made_up = virtual_at(task, args.i32(0), args.gva(1), flags);
+  if (!made_up) return propagate(made_up);
+  if (*made_up) return put(task, args.gva(4), statx_of(stat_of(**made_up)));
   auto where = resolve_at(task, args.i32(0), args.gva(1), flags);
   if (!where) return propagate(where);
   struct statx stx {};
@@ -72,6 +98,9 @@ SyscallValue check_read_only(Task& task, const HostPath& where, int mode) {
 SyscallValue access_at(Task& task, int dirfd, Gva path, int mode, int flags) {
   if ((mode & ~(R_OK | W_OK | X_OK)) != 0) return sys_error(EINVAL);
   if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0) return sys_error(EINVAL);
+  const auto made_up = virtual_at(task, dirfd, path, flags);
+  if (!made_up) return propagate(made_up);
+  if (*made_up) return done(may_access(task, **made_up, mode));
   auto where = resolve_at(task, dirfd, path, flags);
   if (!where) return propagate(where);
   const int pass = (flags & AT_EACCESS) | where->nofollow();
@@ -140,6 +169,10 @@ SyscallValue sys_fstatfs(Task& task, const SyscallArgs& args) {
   auto file = task.files().get(args.i32(0));
   if (!file) return propagate(file);
   struct statfs st {};
+  if ((*file)->virtual_file() != nullptr) {
+    if (::statfs("/proc", &st) != 0) return sys_error(errno);
+    return put(task, args.gva(1), st);
+  }
   if (::fstatfs((*file)->host_fd(), &st) != 0) return sys_error(errno);
   return put(task, args.gva(1), st);
 }

@@ -131,6 +131,7 @@ class Task {
   // RLIMIT_* of the process; those that the memory side knows are kept equal in mm().limits.
   std::array<rlimit, RLIM_NLIMITS> limits{};
   std::string name;  // prctl(PR_SET_NAME), at most 15 bytes
+  int oom_score_adj = 0;
 
  private:
   void init_limits();
