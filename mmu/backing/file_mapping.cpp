@@ -18,7 +18,7 @@ std::optional<Gfn> FileMapping::find(Pgoff page) const {
 
 void FileMapping::insert(Pgoff page, Gfn frame) {
   Frame& f = frames_.at(frame);
-  f.mapping = this;
+  f.set_mapping(this);
   f.index = page.raw();
   pages_.emplace(page, frame);
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 
+#include "mmu/backing/vma_interval_tree.hpp"
 #include "mmu/phys/frame_allocator.hpp"
 #include "mmu/ports/backing_file.hpp"
 
@@ -48,6 +49,11 @@ class FileMapping {
   // (truncate_inode_pages). The pages must be unmapped.
   void truncate(std::uint64_t new_size);
 
+  // Every VMA of every address space that maps the file (Linux address_space->i_mmap). VmaSet
+  // files them.
+  [[nodiscard]] VmaIntervalTree& mappings() { return mappings_; }
+  [[nodiscard]] const VmaIntervalTree& mappings() const { return mappings_; }
+
   [[nodiscard]] std::size_t cached_pages() const { return pages_.size(); }
   // Cached pages by offset, for the invariant checker.
   [[nodiscard]] const std::map<Pgoff, Gfn>& pages() const { return pages_; }
@@ -59,6 +65,7 @@ class FileMapping {
   FrameAllocator& frames_;
   std::unique_ptr<BackingFile> file_;
   std::map<Pgoff, Gfn> pages_;  // one reference on each
+  VmaIntervalTree mappings_;
 };
 
 // All file mappings by inode.

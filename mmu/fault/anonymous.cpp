@@ -17,6 +17,7 @@ std::optional<Gfn> new_anonymous_frame(FaultContext& f, Zeroing zeroing) {
   // Pages of MAP_DROPPABLE go when memory is short, written or not.
   meta.lazy_free = f.vma.flags.has(VmFlags::kDroppable);
   meta.index = f.vma.page_index(f.address).raw();
+  meta.set_anon_vma(f.vma.anon_vma);
   if (f.log() != nullptr) f.log()->add_allocated(*frame);
   return frame;
 }

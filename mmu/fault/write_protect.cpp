@@ -1,6 +1,7 @@
 // Follows do_wp_page, wp_page_copy, wp_page_reuse, wp_page_shared (mm/memory.c).
 #include <cstring>
 
+#include "mmu/backing/rmap.hpp"
 #include "mmu/fault/context.hpp"
 #include "mmu/space/notify.hpp"
 
@@ -58,6 +59,7 @@ VmFault do_wp_page(FaultContext& f) {
     Frame& frame = f.mm.frames().at(f.entry.frame());
     const bool sole = frame.refcount.load(std::memory_order_relaxed) == 1;
     if (frame.kind == FrameKind::kAnon && (frame.anon_exclusive || sole)) {
+      if (!frame.anon_exclusive) move_anon_rmap(frame, f.vma);
       frame.anon_exclusive = true;
       f.path.add(FaultStep::kReuse);
       return f.unshare() ? VmFault() : reuse(f);

@@ -24,20 +24,19 @@ void FrameAllocator::push(std::uint64_t frame, unsigned order) {
   Frame& f = frames_[frame];
   f.kind = FrameKind::kFree;
   f.order = static_cast<std::uint8_t>(order);
-  f.prev = 0;
-  f.next = heads_[order];
-  if (f.next != 0) frames_[f.next].prev = static_cast<std::uint32_t>(frame);
+  f.free = {.prev = 0, .next = heads_[order]};
+  if (f.free.next != 0) frames_[f.free.next].free.prev = static_cast<std::uint32_t>(frame);
   heads_[order] = static_cast<std::uint32_t>(frame);
 }
 
 void FrameAllocator::unlink(std::uint64_t frame, unsigned order) {
   Frame& f = frames_[frame];
-  if (f.prev != 0) {
-    frames_[f.prev].next = f.next;
+  if (f.free.prev != 0) {
+    frames_[f.free.prev].free.next = f.free.next;
   } else {
-    heads_[order] = f.next;
+    heads_[order] = f.free.next;
   }
-  if (f.next != 0) frames_[f.next].prev = f.prev;
+  if (f.free.next != 0) frames_[f.free.next].free.prev = f.free.prev;
   f.kind = FrameKind::kUntouched;
 }
 
@@ -93,7 +92,7 @@ std::optional<Gfn> FrameAllocator::allocate(FrameKind kind, Zeroing zeroing, uns
     f.dirty = false;
     f.lazy_free = false;
     f.index = 0;
-    f.mapping = nullptr;
+    f.set_mapping(nullptr);
   }
   used_ += count;
   return block;
@@ -127,11 +126,11 @@ std::optional<std::string> FrameAllocator::check_invariants() const {
   std::uint64_t free_listed = 0;
   for (unsigned order = 0; order <= kMaxOrder; ++order) {
     std::uint64_t previous = 0;
-    for (std::uint64_t f = heads_[order]; f != 0; previous = f, f = frames_[f].next) {
+    for (std::uint64_t f = heads_[order]; f != 0; previous = f, f = frames_[f].free.next) {
       const Frame& head = frames_[f];
       if (head.kind != FrameKind::kFree || head.order != order)
         return fmt::format("frame {:#x} is on free list {} but not free of that order", f, order);
-      if (head.prev != previous) return fmt::format("frame {:#x}: broken free list link", f);
+      if (head.free.prev != previous) return fmt::format("frame {:#x}: broken free list link", f);
       if ((f & ((std::uint64_t{1} << order) - 1)) != 0)
         return fmt::format("free block {:#x} of order {} is misaligned", f, order);
       for (std::uint64_t i = 0; i < (std::uint64_t{1} << order); ++i)

@@ -28,18 +28,23 @@ bool anon_vma_compatible(const Vma& below, const Vma& above) {
          below.flags.without(VmFlags::kProtection) == above.flags.without(VmFlags::kProtection) &&
          above.pgoff == below.pgoff + below.pages();
 }
+
+// Linux reusable_anon_vma: one that no other process knows.
+AnonVma* reusable(const Vma* owner, const Vma* below, const Vma* above) {
+  if (owner == nullptr || owner->anon_vma == nullptr || !owner->anon_vma_chain.singular()) return nullptr;
+  return anon_vma_compatible(*below, *above) ? owner->anon_vma : nullptr;
+}
 }  // namespace
 
 void AddressSpace::prepare_anon_vma(Vma& vma) {
-  if (vma.anon_vma != 0) return;
-  if (const Vma* above = vmas.next(vma); above != nullptr && above->anon_vma != 0 && anon_vma_compatible(vma, *above)) {
-    vma.anon_vma = above->anon_vma;
-  } else if (const Vma* below = vmas.previous(vma);
-             below != nullptr && below->anon_vma != 0 && anon_vma_compatible(*below, vma)) {
-    vma.anon_vma = below->anon_vma;
-  } else {
-    vma.anon_vma = next_anon_vma++;
+  if (vma.anon_vma != nullptr) return;
+  const Vma* const above = vmas.next(vma);
+  AnonVma* mergeable = reusable(above, &vma, above);
+  if (mergeable == nullptr) {
+    const Vma* const below = vmas.previous(vma);
+    mergeable = reusable(below, below, &vma);
   }
+  anon_vma_attach(vma, mergeable);
 }
 
 }  // namespace faultline::mmu

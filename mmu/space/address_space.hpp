@@ -113,7 +113,7 @@ class AddressSpace {
   [[nodiscard]] PagingMode mode() const { return env_.mode; }
   [[nodiscard]] Gva task_size() const { return task_size_max(env_.mode); }
 
-  VmaSet vmas;
+  VmaSet vmas{this};
   Limits limits;
   FaultCounters counters;
   Rss rss;
@@ -124,7 +124,6 @@ class AddressSpace {
   VmFlags default_flags;  // mlockall(MCL_FUTURE): kLocked, kLockOnFault
   Gva mmap_base;          // top of the mmap area, placement goes down from here
   Gva start_brk, brk;     // the heap
-  std::uint64_t next_anon_vma = 1;
   mutable PlacementHint placement_hint;
   FaultObserver* observer = nullptr;  // non-owning; null: nobody wants to know of faults
   FaultHooks* fault_hooks = nullptr;  // non-owning; null: nothing comes in between
@@ -133,8 +132,8 @@ class AddressSpace {
   bool unstable = false;
   std::uint16_t allocated_pkeys = 1;  // pkey_alloc; key 0 is everybody's
 
-  // Gives `vma` an identity for its anonymous pages, a neighbour's where Linux would share it
-  // (anon_vma_prepare, find_mergeable_anon_vma).
+  // Gives `vma` an anon_vma for its anonymous pages where it has none yet, a neighbour's where
+  // Linux would share it (anon_vma_prepare, find_mergeable_anon_vma).
   void prepare_anon_vma(Vma& vma);
 
  private:

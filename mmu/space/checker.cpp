@@ -47,7 +47,7 @@ Contradiction check_rights(Pte entry, const Vma& vma, Gva va) {
 
 Contradiction check_anonymous(const Frame& frame, Pte entry, const Vma& vma, Gva va) {
   if (vma.flags.has(VmFlags::kShared)) return fmt::format("anonymous page at {:#x} in a shared mapping", va.raw());
-  if (vma.anon_vma == 0) return fmt::format("anonymous page at {:#x} in a VMA that never had one", va.raw());
+  if (vma.anon_vma == nullptr) return fmt::format("anonymous page at {:#x} in a VMA that never had one", va.raw());
   if (frame.index != vma.page_index(va).raw())
     return fmt::format("anonymous page at {:#x} has index {:#x}, not {:#x}", va.raw(), frame.index,
                        vma.page_index(va).raw());
@@ -57,7 +57,7 @@ Contradiction check_anonymous(const Frame& frame, Pte entry, const Vma& vma, Gva
 }
 
 Contradiction check_file_page(const Frame& frame, Pte entry, const Vma& vma, Gva va) {
-  if (frame.mapping != vma.file.get() || vma.anonymous())
+  if (frame.mapping() != vma.file.get() || vma.anonymous())
     return fmt::format("page at {:#x} belongs to another file than its VMA", va.raw());
   if (frame.index != vma.page_index(va).raw())
     return fmt::format("file page at {:#x} has index {:#x}, not {:#x}", va.raw(), frame.index,
@@ -166,7 +166,7 @@ Contradiction check_frames(const Census& census) {
     if (frame.mapcount.load(std::memory_order_relaxed) != mapped)
       return fmt::format("frame {:#x} has map count {}, {} entries map it", gfn.raw(),
                          frame.mapcount.load(std::memory_order_relaxed), mapped);
-    const bool cached = frame.kind == FrameKind::kFile && census.files.contains(frame.mapping);
+    const bool cached = frame.kind == FrameKind::kFile && census.files.contains(frame.mapping());
     if (frame.kind == FrameKind::kFile && !cached)
       return fmt::format("frame {:#x} belongs to a file that is gone", gfn.raw());
     const bool counted = frame.kind == FrameKind::kAnon || cached;
@@ -184,7 +184,7 @@ Contradiction check_files(const Census& census) {
   for (const FileMapping* file : census.files) {
     for (const auto& [page, gfn] : file->pages()) {
       const Frame& frame = census.env.frames.at(gfn);
-      if (frame.kind != FrameKind::kFile || frame.mapping != file || frame.index != page.raw())
+      if (frame.kind != FrameKind::kFile || frame.mapping() != file || frame.index != page.raw())
         return fmt::format("cached page {:#x} is not what its frame {:#x} says", page.raw(), gfn.raw());
     }
   }

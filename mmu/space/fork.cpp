@@ -18,16 +18,17 @@ void inherit(AddressSpace& child, const AddressSpace& parent) {
   child.start_brk = parent.start_brk;
   child.brk = parent.brk;
   child.allocated_pkeys = parent.allocated_pkeys;
-  child.next_anon_vma = parent.next_anon_vma;
 }
 
 // Linux vm_area_dup, and what dup_mmap changes in the copy.
 Vma& dup_vma(AddressSpace& child, const Vma& vma) {
   Vma copy = vma;
   copy.flags = vma.flags.without(VmFlags::kLocked | VmFlags::kLockOnFault);
-  if (vma.flags.has(VmFlags::kWipeOnFork)) copy.anon_vma = 0;
+  copy.anon_vma = nullptr;
   vm_stat_account(child, copy.flags, static_cast<std::int64_t>(copy.pages()));
-  return child.vmas.insert(std::move(copy));
+  Vma& dup = child.vmas.insert(std::move(copy));
+  if (!vma.flags.has(VmFlags::kWipeOnFork)) anon_vma_fork(dup, vma);
+  return dup;
 }
 
 SysResult<void> dup_mmap(AddressSpace& child, AddressSpace& parent, TlbGather& gather) {

@@ -93,7 +93,7 @@ SysResult<void> remove(AddressSpace& mm, const Vma& vma, Gva start, Gva end) {
   const std::shared_ptr<FileMapping> file = vma.file;
   const Pgoff first = vma.page_index(start);
   const Pgoff last = vma.page_index(end - kPageSize);
-  unmap_file_range(mm, *file, first, last, PrivateCopies::kKeep);
+  unmap_file_range(*file, first, last, PrivateCopies::kKeep);
   const std::uint64_t stop = std::min(last.raw() + 1, file->size_in_pages());
   for (std::uint64_t page = first.raw(); page < stop; ++page) {
     const auto frame = file->fetch(Pgoff(page));

@@ -7,8 +7,9 @@
 namespace faultline::mmu {
 
 inline RssKind rss_kind(const Frame& frame) {
-  if (frame.mapping == nullptr) return RssKind::kAnon;
-  return frame.mapping->kind() == FileKind::kShmem ? RssKind::kShmem : RssKind::kFile;
+  const FileMapping* mapping = frame.mapping();
+  if (mapping == nullptr) return RssKind::kAnon;
+  return mapping->kind() == FileKind::kShmem ? RssKind::kShmem : RssKind::kFile;
 }
 
 inline void count_mapped(AddressSpace& mm, Gfn frame) {

@@ -17,56 +17,76 @@ bool same_attributes(const Vma& vma, const NewRange& range) {
   return vma.file != nullptr || own_name(vma.name) == own_name(range.name);
 }
 
-// Linux is_mergeable_anon_vma, for processes that share none with a parent.
-bool anon_vma_compatible(std::uint64_t a, std::uint64_t b) { return a == b || a == 0 || b == 0; }
+// Linux vma_is_fork_child: its pages may be a parent's or a child's as well.
+bool is_fork_child(const Vma* vma) {
+  return vma != nullptr && vma->anon_vma != nullptr && !vma->anon_vma_chain.singular();
+}
+
+// Linux is_mergeable_anon_vma: an area that has no pages yet takes over the other's anon_vma, but
+// not what a fork made, whose chains would grow with every such merge.
+bool anon_vma_joins(const Vma& neighbour, const NewRange& range) {
+  if (neighbour.anon_vma == nullptr && range.anon_vma != nullptr) return !is_fork_child(range.copied_from);
+  if (neighbour.anon_vma != nullptr && range.anon_vma == nullptr) return !is_fork_child(&neighbour);
+  return neighbour.anon_vma == range.anon_vma;
+}
+
+// The last condition of Linux can_vma_merge_right.
+bool may_be_one(const Vma& below, const Vma& above) {
+  return below.anon_vma == nullptr || above.anon_vma == nullptr || below.anon_vma == above.anon_vma;
+}
 
 // Linux can_vma_merge_after.
 bool joins_below(const Vma* below, const NewRange& range) {
   return below != nullptr && below->end == range.start && same_attributes(*below, range) &&
-         anon_vma_compatible(below->anon_vma, range.anon_vma) && below->pgoff + below->pages() == range.pgoff;
+         anon_vma_joins(*below, range) && below->pgoff + below->pages() == range.pgoff;
 }
 
 // Linux can_vma_merge_before.
 bool joins_above(const Vma* above, const NewRange& range) {
   return above != nullptr && above->start == range.end && same_attributes(*above, range) &&
-         anon_vma_compatible(above->anon_vma, range.anon_vma) &&
-         above->pgoff == range.pgoff + (range.end.page() - range.start.page());
-}
-
-// What the survivor of a merge takes over (Linux dup_anon_vma).
-void inherit(Vma& survivor, std::uint64_t anon_vma, std::string_view name) {
-  if (survivor.anon_vma == 0) survivor.anon_vma = anon_vma;
-  if (survivor.name.empty()) survivor.name = name;
+         anon_vma_joins(*above, range) && above->pgoff == range.pgoff + (range.end.page() - range.start.page());
 }
 
 struct Neighbours {
   Vma* below = nullptr;
   Vma* above = nullptr;
+  [[nodiscard]] bool none() const { return below == nullptr && above == nullptr; }
+  // Which of them the merge makes larger.
+  [[nodiscard]] Vma& survivor() const { return below != nullptr ? *below : *above; }
 };
+
+// Linux dup_anon_vma.
+void dup_anon_vma(Vma& survivor, const Vma& from) {
+  if (survivor.anon_vma != nullptr || from.anon_vma == nullptr) return;
+  survivor.anon_vma = from.anon_vma;
+  anon_vma_clone(survivor, from);
+}
+
+// What the survivor of a merge takes over from the range.
+void inherit(Vma& survivor, const NewRange& range) {
+  if (range.copied_from != nullptr) dup_anon_vma(survivor, *range.copied_from);
+  if (survivor.name.empty()) survivor.name = range.name;
+}
 
 // Those that `range` may be one with. Both may be compatible with the range and yet not with
 // each other: then the one below wins.
 Neighbours joining(Neighbours around, const NewRange& range) {
   if (!joins_below(around.below, range)) around.below = nullptr;
   if (!joins_above(around.above, range)) around.above = nullptr;
-  if (around.below != nullptr && around.above != nullptr &&
-      !anon_vma_compatible(around.below->anon_vma, around.above->anon_vma))
+  if (around.below != nullptr && around.above != nullptr && !may_be_one(*around.below, *around.above))
     around.above = nullptr;
   return around;
 }
 
-// Makes one VMA of the range and `join`. Precondition: nothing else lies in the range.
+// Makes one VMA of the range and `join`, which is somebody. Precondition: nothing else lies in
+// the range, and inherit() is done.
 Vma* extend_over(VmaSet& vmas, Neighbours join, const NewRange& range) {
-  if (join.below == nullptr && join.above == nullptr) return nullptr;
-  if (join.below == nullptr) {
-    inherit(*join.above, range.anon_vma, range.name);
-    return &vmas.resize(*join.above, range.start, join.above->end);
-  }
+  if (join.below == nullptr) return &vmas.resize(*join.above, range.start, join.above->end);
   Gva end = range.end;
-  inherit(*join.below, range.anon_vma, range.name);
   if (join.above != nullptr) {
     end = join.above->end;
-    inherit(*join.below, join.above->anon_vma, join.above->name);
+    dup_anon_vma(*join.below, *join.above);
+    if (join.below->name.empty()) join.below->name = join.above->name;
     vmas.erase(*join.above);
   }
   return &vmas.resize(*join.below, join.below->start, end);
@@ -84,7 +104,8 @@ Vma* merge_existing_range(VmaSet& vmas, Vma& vma, const NewRange& range) {
   const bool right_edge = range.end == vma.end;
   const Neighbours join =
       joining({left_edge ? vmas.previous(vma) : nullptr, right_edge ? vmas.next(vma) : nullptr}, range);
-  if (join.below == nullptr && join.above == nullptr) return nullptr;
+  if (join.none()) return nullptr;
+  inherit(join.survivor(), range);  // while `vma` is there
   if (join.below != nullptr && !right_edge) {
     vmas.resize(vma, range.end, vma.end);
   } else if (join.below == nullptr && !left_edge) {
@@ -100,7 +121,10 @@ Vma* merge_existing_range(VmaSet& vmas, Vma& vma, const NewRange& range) {
 Vma* merge_new_range(VmaSet& vmas, const NewRange& range, MergeSides sides) {
   const Neighbours around{highest_below(vmas, range.start),
                           sides == MergeSides::kBoth ? vmas.lookup(range.end) : nullptr};
-  return extend_over(vmas, joining(around, range), range);
+  const Neighbours join = joining(around, range);
+  if (join.none()) return nullptr;
+  inherit(join.survivor(), range);
+  return extend_over(vmas, join, range);
 }
 
 SysResult<Vma*> split_vma(AddressSpace& mm, Vma& vma, Gva at) {
@@ -118,7 +142,8 @@ SysResult<Vma*> modify_range(AddressSpace& mm, Vma& vma, Gva start, Gva end, VmF
                        .pgoff = vma.page_index(start),
                        .file = file.get(),
                        .anon_vma = vma.anon_vma,
-                       .name = name};
+                       .name = name,
+                       .copied_from = &vma};
   if (Vma* merged = merge_existing_range(mm.vmas, vma, range)) return merged;
   Vma* middle = &vma;
   if (vma.start < start) {

@@ -13,8 +13,10 @@ struct NewRange {
   VmFlags flags;
   Pgoff pgoff;  // of `start`
   const FileMapping* file = nullptr;
-  std::uint64_t anon_vma = 0;  // non-zero where it brings anonymous pages along (mremap)
+  AnonVma* anon_vma = nullptr;  // where it brings anonymous pages along: that of the VMA they are in
   std::string_view name = {};
+  // The VMA that has the pages, and its links, when anon_vma is set and no neighbour has it.
+  const Vma* copied_from = nullptr;
 };
 
 enum class MergeSides : std::uint8_t {

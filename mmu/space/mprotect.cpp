@@ -53,7 +53,7 @@ SysResult<VmFlags> account(const AddressSpace& mm, const Vma& vma, VmFlags flags
       if (!enough_memory(mm, pages)) return sys_error(ENOMEM);
       return flags.with(VmFlags::kAccount);
     }
-  } else if (vma.flags.has(VmFlags::kAccount) && vma.anonymous() && vma.anon_vma == 0) {
+  } else if (vma.flags.has(VmFlags::kAccount) && vma.anonymous() && vma.anon_vma == nullptr) {
     return flags.without(VmFlags::kAccount);
   }
   return flags;

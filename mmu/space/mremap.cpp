@@ -92,7 +92,7 @@ std::uint64_t move_page_tables(AddressSpace& mm, Gva from, Gva to, std::uint64_t
 // `vma` may be one of them: then it is gone, and the range lies in the VMA returned.
 Vma& copy_vma(const Remap& r, Vma& vma, Gva target) {
   // Without pages the offset is free to follow the address, and the area to merge there.
-  const bool untouched = vma.anonymous() && vma.anon_vma == 0;
+  const bool untouched = vma.anonymous() && vma.anon_vma == nullptr;
   Vma copy = vma;
   copy.pgoff = untouched ? Pgoff(target.page().raw()) : vma.page_index(Gva(r.address));
   copy.start = target;
@@ -103,16 +103,19 @@ Vma& copy_vma(const Remap& r, Vma& vma, Gva target) {
                        .pgoff = copy.pgoff,
                        .file = copy.file.get(),
                        .anon_vma = copy.anon_vma,
-                       .name = copy.name};
+                       .name = copy.name,
+                       .copied_from = &vma};
   if (Vma* merged = merge_new_range(r.mm.vmas, range)) return *merged;
-  return r.mm.vmas.insert(std::move(copy));
+  Vma& inserted = r.mm.vmas.insert(std::move(copy));
+  if (inserted.anon_vma != nullptr) anon_vma_clone(inserted, vma);
+  return inserted;
 }
 
 // Linux dontunmap_complete: the source stays, empty and unlocked.
 void leave_source_empty(const Remap& r, Vma& source, const Vma& copy) {
   source.flags = source.flags.without(VmFlags::kLocked | VmFlags::kLockOnFault);
   const bool whole = source.start == Gva(r.address) && source.bytes() == r.old_length;
-  if (&source != &copy && whole) source.anon_vma = 0;
+  if (&source != &copy && whole) unlink_anon_vmas(source);
 }
 
 // Drops [at, at + length), which move_vma left behind (Linux unmap_source_vma). When there are

@@ -11,11 +11,11 @@ namespace faultline::mmu {
 namespace {
 
 // Writes the pages that [start, end) of a shared mapping covers back.
-SysResult<void> sync_file(AddressSpace& mm, const Vma& vma, Gva start, Gva end) {
+SysResult<void> sync_file(const Vma& vma, Gva start, Gva end) {
   const std::shared_ptr<FileMapping> file = vma.file;
   const Pgoff first = vma.page_index(start);
   const Pgoff last = vma.page_index(end - kPageSize);
-  collect_dirty(mm, *file, first, last);
+  collect_dirty(*file, first, last);
   return file->write_back(first, last);
 }
 
@@ -41,7 +41,7 @@ SysResult<void> do_msync(AddressSpace& mm, std::uint64_t address, std::uint64_t 
     if ((flags & MS_INVALIDATE) != 0 && vma->flags.has(VmFlags::kLocked)) return sys_error(EBUSY);
     const Gva part_end = std::min(vma->end, end);
     if ((flags & MS_SYNC) != 0 && !vma->anonymous() && vma->flags.has(VmFlags::kShared)) {
-      if (auto written = sync_file(mm, *vma, at, part_end); !written) return written;
+      if (auto written = sync_file(*vma, at, part_end); !written) return written;
     }
     at = part_end;
   }

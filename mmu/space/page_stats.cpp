@@ -16,8 +16,8 @@ void view_frame(const AddressSpace& mm, Gfn at, PageView& page) {
   if (!mm.frames().memory().contains(page.frame)) return;
   const Frame& frame = mm.frames().at(page.frame);
   page.zero_page = frame.kind == FrameKind::kZero;
-  page.file = frame.mapping != nullptr;
-  page.shmem = page.file && frame.mapping->kind() == FileKind::kShmem;
+  page.file = frame.mapping() != nullptr;
+  page.shmem = page.file && frame.mapping()->kind() == FileKind::kShmem;
   page.counted = !page.zero_page;
   page.dirty |= frame.dirty;
   page.mapcount = static_cast<std::uint32_t>(std::max(frame.mapcount.load(std::memory_order_relaxed), 0));

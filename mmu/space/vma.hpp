@@ -4,11 +4,14 @@
 #include <memory>
 #include <string>
 
+#include "mmu/backing/anon_vma.hpp"
 #include "mmu/backing/file_mapping.hpp"
 #include "mmu/base/address.hpp"
 #include "mmu/space/vm_flags.hpp"
 
 namespace faultline::mmu {
+
+class AddressSpace;
 
 struct Vma {
   Gva start, end;  // [start, end), page aligned
@@ -17,11 +20,15 @@ struct Vma {
   // was made (moves keep it once a page was faulted in).
   Pgoff pgoff;
   std::shared_ptr<FileMapping> file;  // null: anonymous (private, or MAP_DROPPABLE later)
-  // Which anonymous pages may live here together (Linux anon_vma, as an identity). 0 until the
-  // first anonymous page. Two VMAs with different non-zero ones never merge.
-  std::uint64_t anon_vma = 0;
+  // Where its next anonymous pages belong; null until the first one. Owned by its links.
+  AnonVma* anon_vma = nullptr;
   // What /proc/PID/maps shows: the path of the file, "[heap]", "[stack]", or empty.
   std::string name;
+
+  // Kept by the VmaSet that it is in: a VMA outside any set has none of these.
+  AddressSpace* mm = nullptr;        // non-owning
+  AnonVmaChain anon_vma_chain = {};  // every anon_vma whose pages it may map
+  VmaInterval file_interval = {};    // its place in file's mappings
 
   [[nodiscard]] bool anonymous() const { return file == nullptr; }  // Linux vma_is_anonymous
   [[nodiscard]] std::uint64_t bytes() const { return end - start; }

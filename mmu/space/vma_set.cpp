@@ -6,6 +6,18 @@
 
 namespace faultline::mmu {
 
+VmaSet::~VmaSet() {
+  while (!map_.empty()) erase(map_.begin()->second);
+}
+
+// Linux vma_link_file, __remove_shared_vm_struct.
+void VmaSet::link_file(Vma& vma) {
+  if (vma.file) vma.file->mappings().insert(vma.file_interval, vma);
+}
+void VmaSet::unlink_file(Vma& vma) {
+  if (vma.file) vma.file->mappings().erase(vma.file_interval);
+}
+
 VmaSet::const_iterator VmaSet::find_position(Gva va) const {
   const auto above = map_.upper_bound(va);
   if (above == map_.begin()) return above;
@@ -44,29 +56,45 @@ Vma* VmaSet::first_in(Gva start, Gva end) {
 Vma& VmaSet::insert(Vma vma) {
   FL_CHECK(vma.start < vma.end && first_in(vma.start, vma.end) == nullptr);
   const Gva start = vma.start;
-  return map_.emplace(start, std::move(vma)).first->second;
+  Vma& inserted = map_.emplace(start, std::move(vma)).first->second;
+  inserted.mm = mm_;
+  link_file(inserted);
+  return inserted;
 }
 
 void VmaSet::erase(const Vma& vma) {
   ++removals_;
-  map_.erase(vma.start);
+  const auto it = map_.find(vma.start);
+  unlink_file(it->second);
+  unlink_anon_vmas(it->second);
+  map_.erase(it);
 }
 
-Vma& VmaSet::resize(Vma& vma, Gva start, Gva end) {
+void VmaSet::move_bounds(Vma& vma, Gva start, Gva end) {
   FL_CHECK(start < end);
-  if (start > vma.start || end < vma.end) ++removals_;
+  unlink_file(vma);
+  vma.anon_vma_chain.leave_trees();
   if (start < vma.start) {
     vma.pgoff = vma.pgoff - (vma.start.page() - start.page());
   } else {
     vma.pgoff = vma.pgoff + (start.page() - vma.start.page());
   }
   vma.end = end;
-  if (start == vma.start) return vma;
-  // The node moves, the VMA in it does not: references stay valid.
-  auto node = map_.extract(vma.start);
-  node.key() = start;
-  node.mapped().start = start;
-  return map_.insert(std::move(node)).position->second;
+  if (start != vma.start) {
+    // The node moves, the VMA in it does not: references stay valid.
+    auto node = map_.extract(vma.start);
+    node.key() = start;
+    vma.start = start;
+    map_.insert(std::move(node));
+  }
+  link_file(vma);
+  vma.anon_vma_chain.enter_trees(vma);
+}
+
+Vma& VmaSet::resize(Vma& vma, Gva start, Gva end) {
+  if (start > vma.start || end < vma.end) ++removals_;
+  move_bounds(vma, start, end);
+  return vma;
 }
 
 Vma& VmaSet::split(Vma& vma, Gva at) {
@@ -74,8 +102,10 @@ Vma& VmaSet::split(Vma& vma, Gva at) {
   Vma upper = vma;
   upper.start = at;
   upper.pgoff = vma.page_index(at);
-  vma.end = at;
-  return insert(std::move(upper));
+  move_bounds(vma, vma.start, at);
+  Vma& inserted = insert(std::move(upper));
+  if (inserted.anon_vma != nullptr) anon_vma_clone(inserted, vma);
+  return inserted;
 }
 
 std::optional<std::string> VmaSet::check_invariants() const {

@@ -1,6 +1,7 @@
 // The VMAs of one address space, in address order, disjoint (Linux's maple tree mm->mm_mt).
 // Pure bookkeeping: knows nothing of page tables. References stay valid until that VMA is
-// erased; `start` and `end` change through resize() only.
+// erased; `start`, `end` and `pgoff` change through resize() and split() only. While a VMA is in
+// the set, the reverse maps know it: that of its file, and those of its anon_vmas.
 #pragma once
 
 #include <map>
@@ -17,6 +18,12 @@ class VmaSet {
   using iterator = Map::iterator;
   using const_iterator = Map::const_iterator;
 
+  // `mm`: what the VMAs belong to, for the reverse maps.
+  explicit VmaSet(AddressSpace* mm = nullptr) : mm_(mm) {}
+  ~VmaSet();
+  VmaSet(const VmaSet&) = delete;
+  VmaSet& operator=(const VmaSet&) = delete;
+
   // Linux find_vma: the lowest VMA with end > va; it may start above va. Null when none.
   [[nodiscard]] Vma* find(Gva va);
   [[nodiscard]] const Vma* find(Gva va) const;
@@ -31,7 +38,7 @@ class VmaSet {
   // First VMA that overlaps [start, end), or null.
   [[nodiscard]] Vma* first_in(Gva start, Gva end);
 
-  // Precondition: overlaps nothing.
+  // Precondition: overlaps nothing. With an anon_vma, anon_vma_clone() must follow.
   Vma& insert(Vma vma);
   void erase(const Vma& vma);
   // Moves the bounds; pgoff follows start for the same content. Precondition: order is kept.
@@ -49,6 +56,11 @@ class VmaSet {
   [[nodiscard]] std::optional<std::string> check_invariants() const;
 
  private:
+  void link_file(Vma& vma);
+  void unlink_file(Vma& vma);
+  void move_bounds(Vma& vma, Gva start, Gva end);
+
+  AddressSpace* mm_;
   Map map_;
   std::uint64_t removals_ = 0;
 };

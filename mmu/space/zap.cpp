@@ -45,10 +45,10 @@ void zap_range(AddressSpace& mm, const Vma&, Gva start, Gva end, TlbGather& gath
   for_each_slot(mm, start, end, [&](PteSlot slot, Gva va) { zap_entry(mm, slot, va, gather); });
 }
 
-void unmap_file_range(AddressSpace& mm, const FileMapping& file, Pgoff first, Pgoff last, PrivateCopies copies) {
-  TlbGather gather(mm.tables());
-  for (const auto& [at, vma] : mm.vmas) {
-    if (vma.file.get() != &file) continue;
+void unmap_file_range(FileMapping& file, Pgoff first, Pgoff last, PrivateCopies copies) {
+  file.mappings().for_each(first, last, [&](Vma& vma) {
+    AddressSpace& mm = *vma.mm;
+    TlbGather gather(mm.tables());
     const MappedPart part = mapped_part(vma, first, last);
     for_each_slot(mm, part.start, part.end, [&](PteSlot slot, Gva va) {
       const Pte entry = slot.load();
@@ -57,14 +57,15 @@ void unmap_file_range(AddressSpace& mm, const FileMapping& file, Pgoff first, Pg
       if (private_copy && copies == PrivateCopies::kKeep) return;
       zap_entry(mm, slot, va, gather);
     });
-  }
-  gather.flush();
+    gather.flush();
+  });
 }
 
-void collect_dirty(AddressSpace& mm, FileMapping& file, Pgoff first, Pgoff last) {
-  TlbGather gather(mm.tables());
-  for (const auto& [at, vma] : mm.vmas) {
-    if (vma.file.get() != &file || !vma.flags.has(VmFlags::kShared)) continue;
+void collect_dirty(FileMapping& file, Pgoff first, Pgoff last) {
+  file.mappings().for_each(first, last, [&](Vma& vma) {
+    if (!vma.flags.has(VmFlags::kShared)) return;
+    AddressSpace& mm = *vma.mm;
+    TlbGather gather(mm.tables());
     const MappedPart part = mapped_part(vma, first, last);
     for_each_slot(mm, part.start, part.end, [&](PteSlot slot, Gva va) {
       const Pte entry = slot.load();
@@ -73,8 +74,8 @@ void collect_dirty(AddressSpace& mm, FileMapping& file, Pgoff first, Pgoff last)
       const std::uint64_t mask = file.kind() == FileKind::kRegular ? Pte::kDirty | Pte::kWrite : Pte::kDirty;
       PtEditor(gather).clear_flags(slot, va, mask);
     });
-  }
-  gather.flush();
+    gather.flush();
+  });
 }
 
 }  // namespace faultline::mmu

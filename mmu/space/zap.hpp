@@ -10,14 +10,14 @@ namespace faultline::mmu {
 // Dirty to file frames, and retires the frames with `gather`. Tables stay.
 void zap_range(AddressSpace& mm, const Vma& vma, Gva start, Gva end, TlbGather& gather);
 
-// Unmaps pages of `file` with offset >= `first` from `mm`: what truncation does to mappings
-// (unmap_mapping_pages). `even_cows`: private copies too.
+// Unmaps pages [first, last] of `file` from every address space: what truncation and hole
+// punching do to mappings (unmap_mapping_range). The caller holds the lock of all of them.
 enum class PrivateCopies : std::uint8_t { kKeep, kZapToo };
-void unmap_file_range(AddressSpace& mm, const FileMapping& file, Pgoff first, Pgoff last, PrivateCopies copies);
+void unmap_file_range(FileMapping& file, Pgoff first, Pgoff last, PrivateCopies copies);
 
-// Collects Dirty of the shared mappings of `file` in `mm` into its frames, and write-protects
-// the entries where the file counts dirty pages, so that the next write faults again
-// (folio_mkclean). Called before write-back.
-void collect_dirty(AddressSpace& mm, FileMapping& file, Pgoff first, Pgoff last);
+// Collects Dirty of all shared mappings of pages [first, last] into the file's frames, and
+// write-protects the entries where the file counts dirty pages, so that the next write faults
+// again (folio_mkclean). Called before write-back; the lock is as above.
+void collect_dirty(FileMapping& file, Pgoff first, Pgoff last);
 
 }  // namespace faultline::mmu

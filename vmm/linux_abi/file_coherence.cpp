@@ -46,7 +46,7 @@ void FileCoherence::before_read(const OpenFile& file, std::uint64_t offset, std:
   const auto mapping = find(file);
   if (!mapping || length == 0) return;
   const Pgoff first = page_of(offset), last = page_of(last_byte(offset, length));
-  mmu::collect_dirty(*mm_, *mapping, first, last);
+  mmu::collect_dirty(*mapping, first, last);
   // A page that cannot be written back stays dirty and is tried again at fsync and at the
   // end, where the error is told; Linux's read() does not fail for it either.
   static_cast<void>(mapping->write_back(first, last));
@@ -72,19 +72,19 @@ void FileCoherence::after_resize(const OpenFile& file, std::uint64_t size) {
   const auto mapping = find(file);
   if (!mapping) return;
   const Pgoff first_gone = page_of(page_align(size));
-  mmu::unmap_file_range(*mm_, *mapping, first_gone, kLastPage, mmu::PrivateCopies::kZapToo);
+  mmu::unmap_file_range(*mapping, first_gone, kLastPage, mmu::PrivateCopies::kZapToo);
   mapping->truncate(size);
 }
 
 SysResult<void> FileCoherence::write_back(const OpenFile& file) {
   const auto mapping = find(file);
   if (!mapping) return {};
-  mmu::collect_dirty(*mm_, *mapping, Pgoff(0), kLastPage);
+  mmu::collect_dirty(*mapping, Pgoff(0), kLastPage);
   return mapping->write_back(Pgoff(0), kLastPage);
 }
 
 SysResult<void> FileCoherence::write_back_all() {
-  for (const auto& [id, mapping] : mm_->env().cache.mappings()) mmu::collect_dirty(*mm_, *mapping, Pgoff(0), kLastPage);
+  for (const auto& [id, mapping] : mm_->env().cache.mappings()) mmu::collect_dirty(*mapping, Pgoff(0), kLastPage);
   return mm_->env().cache.write_back_all();
 }
 

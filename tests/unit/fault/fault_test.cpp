@@ -241,7 +241,7 @@ TEST_P(FaultTest, SharedFileCountsDirtyPagesShmemDoesNot) {
       EXPECT_TRUE(o.path.contains(FaultStep::kPageMkwrite));
       EXPECT_TRUE(other.frames.at(f->find(Pgoff(0)).value()).dirty);
       // Written back and clean: the next write is noticed again.
-      collect_dirty(*space, *f, Pgoff(0), Pgoff(2));
+      collect_dirty(*f, Pgoff(0), Pgoff(2));
       EXPECT_FALSE(space->tables().find(kBase).load().writable());
       EXPECT_TRUE(f->write_back(Pgoff(0), Pgoff(2)));
       EXPECT_FALSE(other.frames.at(f->find(Pgoff(0)).value()).dirty);

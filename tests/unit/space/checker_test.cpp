@@ -104,10 +104,10 @@ TEST_F(Checker, WrongIndex) {
 
 TEST_F(Checker, PageOfAnotherFile) {
   const auto other = world.file(FileKind::kRegular, kPageSize);
-  FileMapping* const own = frame_at(page(8)).mapping;
-  frame_at(page(8)).mapping = other.get();
+  FileMapping* const own = frame_at(page(8)).mapping();
+  frame_at(page(8)).set_mapping(other.get());
   expect_blame("another file");
-  frame_at(page(8)).mapping = own;
+  frame_at(page(8)).set_mapping(own);
 }
 
 TEST_F(Checker, TableThatServesNobody) {

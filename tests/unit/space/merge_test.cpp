@@ -57,7 +57,7 @@ TEST_F(Merge, TwoAnonVmasNeverMeet) {
 TEST_F(Merge, NeighbourTakesOverTheAnonVma) {
   map_at(page(1), 1);
   write_at(page(1));
-  const std::uint64_t id = mm->vmas.lookup(Gva(page(1)))->anon_vma;
+  const AnonVma* const id = mm->vmas.lookup(Gva(page(1)))->anon_vma;
   map_at(page(0), 1);
   EXPECT_EQ(layout(), "0-2 rw-p");
   EXPECT_EQ(mm->vmas.lookup(Gva(page(0)))->anon_vma, id);

@@ -93,7 +93,6 @@ Mirror::Mirror(Window window, std::vector<MirrorFile> files, World& world)
                                           VmFlags::kMayWrite | VmFlags::kMayExec),
                          .pgoff = Pgoff(0),
                          .file = block,
-                         .anon_vma = 0,
                          .name = "block"});
   };
   const std::uint64_t low = NativeProcess::min_address();

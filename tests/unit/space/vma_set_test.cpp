@@ -13,7 +13,7 @@ constexpr std::uint64_t kPages = 96;
 constexpr std::uint64_t kFirst = 0x400;  // page number of cell 0
 Gva at(std::uint64_t cell) { return Gva((kFirst + cell) << kPageShift); }
 
-// Cell: 0 = free, else the tag of the VMA there (kept in anon_vma).
+// Cell: 0 = free, else the tag of the VMA there (kept in the flags).
 using Model = std::array<std::uint64_t, kPages>;
 
 std::uint64_t run_end(const Model& model, std::uint64_t cell) {
@@ -26,14 +26,14 @@ void compare(const VmaSet& set, const Model& model) {
   ASSERT_FALSE(set.check_invariants()) << *set.check_invariants();
   for (std::uint64_t cell = 0; cell < kPages; ++cell) {
     const Vma* found = set.lookup(at(cell) + 123);
-    ASSERT_EQ(found != nullptr ? found->anon_vma : 0, model[cell]) << "cell " << cell;
+    ASSERT_EQ(found != nullptr ? found->flags.raw() : 0, model[cell]) << "cell " << cell;
     if (found != nullptr) {
       ASSERT_EQ(found->page_index(at(cell)).raw(), kFirst + cell);
     }
     std::uint64_t next = cell;
     while (next < kPages && model[next] == 0) ++next;
     const Vma* above = set.find(at(cell));
-    ASSERT_EQ(above != nullptr ? above->anon_vma : 0, next < kPages ? model[next] : 0) << "cell " << cell;
+    ASSERT_EQ(above != nullptr ? above->flags.raw() : 0, next < kPages ? model[next] : 0) << "cell " << cell;
   }
 }
 
@@ -44,7 +44,7 @@ TEST_P(VmaSetRandom, AgreesWithBruteForce) {
   const auto below = [&](std::uint64_t n) { return std::uint64_t{random()} % n; };
   VmaSet set;
   Model model{};
-  std::uint64_t tag = 0;
+  std::uint32_t tag = 0;
   for (int step = 0; step < 3000; ++step) {
     const std::uint64_t cell = below(kPages);
     if (model[cell] == 0) {
@@ -52,10 +52,9 @@ TEST_P(VmaSetRandom, AgreesWithBruteForce) {
       ++tag;
       set.insert(Vma{.start = at(cell),
                      .end = at(end),
-                     .flags = {},
+                     .flags = VmFlags(tag),
                      .pgoff = Pgoff(kFirst + cell),
                      .file = {},
-                     .anon_vma = tag,
                      .name = {}});
       for (std::uint64_t i = cell; i < end; ++i) model[i] = tag;
     } else {
@@ -70,7 +69,7 @@ TEST_P(VmaSetRandom, AgreesWithBruteForce) {
         }
         case 1: {
           if (cell == start) break;
-          set.split(vma, at(cell)).anon_vma = ++tag;
+          set.split(vma, at(cell)).flags = VmFlags(++tag);
           for (std::uint64_t i = cell; i < end; ++i) model[i] = tag;
           break;
         }
@@ -81,7 +80,7 @@ TEST_P(VmaSetRandom, AgreesWithBruteForce) {
           while (high < kPages && model[high] == 0) ++high;
           const std::uint64_t from = low + below(high - low);
           const std::uint64_t to = from + 1 + below(high - from);
-          const std::uint64_t own = vma.anon_vma;
+          const std::uint64_t own = vma.flags.raw();
           ASSERT_EQ(&set.resize(vma, at(from), at(to)), &vma);
           for (std::uint64_t i = start; i < end; ++i) model[i] = 0;
           for (std::uint64_t i = from; i < to; ++i) model[i] = own;
@@ -98,8 +97,7 @@ INSTANTIATE_TEST_SUITE_P(Seeds, VmaSetRandom, ::testing::Range(1U, 9U));
 TEST(VmaSet, NeighboursAndFirstInRange) {
   VmaSet set;
   const auto add = [&](std::uint64_t from, std::uint64_t to) -> Vma& {
-    return set.insert(
-        Vma{.start = at(from), .end = at(to), .flags = {}, .pgoff = Pgoff(0), .file = {}, .anon_vma = 0, .name = {}});
+    return set.insert(Vma{.start = at(from), .end = at(to), .flags = {}, .pgoff = Pgoff(0), .file = {}, .name = {}});
   };
   Vma& a = add(1, 3);
   Vma& b = add(5, 6);
