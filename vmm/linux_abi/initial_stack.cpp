@@ -159,8 +159,10 @@ LoadResult<InitialStack> build_initial_stack(mmu::AddressSpace& mm, const Loaded
   const auto put = [&](std::uint64_t at, std::span<const std::byte> what) {
     return mmu::copy_to_user(mm, Gva(at), what) == 0;
   };
-  if (!put(strings_at, strings->bytes) || !put(platform_at, std::as_bytes(std::span(kPlatform))) ||
-      !put(random_at, facts.random) || !put(rsp, std::as_bytes(std::span<const std::uint64_t>(table))))
+  // The strings come by get_arg_page, before the program's own faults count anything with registers.
+  if (mmu::write_remote(mm, Gva(strings_at), strings->bytes) != bytes ||
+      !put(platform_at, std::as_bytes(std::span(kPlatform))) || !put(random_at, facts.random) ||
+      !put(rsp, std::as_bytes(std::span<const std::uint64_t>(table))))
     return no_room();
   return InitialStack{rsp, strings_at};
 }
