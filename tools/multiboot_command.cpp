@@ -98,7 +98,7 @@ class StopOnSignals {
 
 int conclude(const multiboot::Exited& end, const std::string&) { return vmm::DebugExit::status_of(end.value); }
 int conclude(const multiboot::Limited& end, const std::string& name) {
-  complain(fmt::format("{}: stopped by the {}", name, vmm::name(end.kind)));
+  complain(fmt::format("{}: stopped by the {}; {}", name, vmm::name(end.kind), end.where));
   return vmm::kExitLimit;
 }
 int conclude(const multiboot::Stopped& end, const std::string&) { return 128 + end.signal; }

@@ -15,6 +15,7 @@ enum Register : std::uint16_t {
   kModemStatus,
   kScratch
 };
+constexpr std::uint8_t kInterruptSources = 0x0f;  // interrupt enable
 constexpr std::uint8_t kDivisorLatch = 0x80;      // line control
 constexpr std::uint8_t kLoopback = 0x10;          // modem control
 constexpr std::uint8_t kFifoEnable = 0x01;        // FIFO control
@@ -29,6 +30,14 @@ constexpr std::size_t kHeldAtMost = 4096;
 
 bool SerialPort::divisor_selected() const { return (line_control_ & kDivisorLatch) != 0; }
 
+// In loopback the four outputs are the four inputs: RTS is CTS, DTR is DSR, OUT1 is RI, OUT2 is DCD.
+// Drivers look for a port this way.
+std::uint32_t SerialPort::modem_status() const {
+  if ((modem_control_ & kLoopback) == 0) return kConnected;
+  const unsigned outputs = modem_control_;
+  return (outputs & 2) << 3 | (outputs & 1) << 5 | (outputs & 4) << 4 | (outputs & 8) << 4;
+}
+
 std::uint32_t SerialPort::read(std::uint16_t offset, unsigned) {
   switch (offset) {
     case kData: return divisor_selected() ? divisor_low_ : 0;
@@ -37,7 +46,7 @@ std::uint32_t SerialPort::read(std::uint16_t offset, unsigned) {
     case kLineControl: return line_control_;
     case kModemControl: return modem_control_;
     case kLineStatus: return kTransmitterEmpty;
-    case kModemStatus: return kConnected;
+    case kModemStatus: return modem_status();
     case kScratch: return scratch_;
   }
   return 0xff;
@@ -53,7 +62,13 @@ void SerialPort::write(std::uint16_t offset, unsigned, std::uint32_t value) {
         send(static_cast<char>(byte));
       }
       return;
-    case kInterruptEnable: (divisor_selected() ? divisor_high_ : interrupt_enable_) = byte; return;
+    case kInterruptEnable:
+      if (divisor_selected()) {
+        divisor_high_ = byte;
+      } else {
+        interrupt_enable_ = byte & kInterruptSources;
+      }
+      return;
     case kIdentification: fifo_control_ = byte; return;
     case kLineControl: line_control_ = byte; return;
     case kModemControl: modem_control_ = byte; return;

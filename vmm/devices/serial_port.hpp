@@ -26,6 +26,7 @@ class SerialPort final : public PortDevice {
  private:
   void send(char byte);
   [[nodiscard]] bool divisor_selected() const;
+  [[nodiscard]] std::uint32_t modem_status() const;
 
   Sink sink_;
   std::string held_;

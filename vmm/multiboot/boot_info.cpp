@@ -68,6 +68,13 @@ std::array<MapEntry, 3> memory_map(std::uint64_t ram_bytes) {
 
 }  // namespace
 
+void write_bios_data(std::span<std::byte> ram) {
+  constexpr std::uint64_t kExtendedAreaSegment = 0x40e, kKibibytes = 0x413;
+  const std::uint16_t segment = kConventionalEnd >> 4, kibibytes = kConventionalEnd >> 10;
+  std::memcpy(ram.data() + kExtendedAreaSegment, &segment, sizeof segment);
+  std::memcpy(ram.data() + kKibibytes, &kibibytes, sizeof kibibytes);
+}
+
 Result<Gpa> write_boot_info(std::span<std::byte> ram, Gpa at, const std::string& command_line,
                             const std::optional<Module>& module) {
   Info info{};

@@ -16,6 +16,9 @@ struct Module {
   std::span<const std::byte> bytes;
 };
 
+// The two words of a PC's BIOS data area that tell where conventional memory ends: kernels read them.
+void write_bios_data(std::span<std::byte> ram);
+
 // The value of EAX with which a kernel begins.
 inline constexpr std::uint32_t kBootMagic = 0x2bad'b002;
 

@@ -96,6 +96,7 @@ Result<std::unique_ptr<Guest>> Guest::create(const GuestConfig& config) {
 }
 
 Result<void> Guest::load(const Image& image, const std::string& command_line, const std::optional<Module>& module) {
+  write_bios_data(ram());
   for (const Segment& segment : image.segments) {
     const std::span to = ram().subspan(segment.address.raw(), segment.memory_bytes);
     std::ranges::copy(segment.bytes, to.begin());
@@ -153,9 +154,9 @@ Result<End> Guest::run(const RunLimits& limits) {
       return fail(fmt::format("KVM_RUN: {}", std::strerror(status)));
     std::optional<End> end;
     if (status == 0) end = serve();
-    if (!end && watchdog.expired()) end = Limited{LimitKind::kTime};
+    if (!end && watchdog.expired()) end = Limited{LimitKind::kTime, position()};
     if (!end && stop_signal_.load(std::memory_order_seq_cst) != 0) end = Stopped{stop_signal_.load()};
-    if (!end && limits.exits != 0 && exits >= limits.exits) end = Limited{LimitKind::kExits};
+    if (!end && limits.exits != 0 && exits >= limits.exits) end = Limited{LimitKind::kExits, position()};
     if (end) {
       serial_.flush();
       return *end;
@@ -194,8 +195,16 @@ void Guest::serve_ports(const kvm_run& run) {
   }
 }
 
-// With where it was (SVM resets the vCPU upon a triple fault, and that is lost), and whether that was the instruction
-// that would have switched paging on: not every KVM can do that for every kind of paging.
+std::string Guest::position() const {
+  const auto regs = vcpu_.regs();
+  const auto sregs = vcpu_.sregs();
+  if (!regs || !sregs) return "";
+  return fmt::format("eip {:#x} cs {:#x} cr0 {:#x} cr3 {:#x} cr4 {:#x} efer {:#x}", regs->rip, sregs->cs.selector,
+                     sregs->cr0, sregs->cr3, sregs->cr4, sregs->efer);
+}
+
+// With where it was (SVM resets the vCPU upon a triple fault, and that is lost), and whether that was
+// an instruction that would have switched paging on: not every KVM can do that for every kind of paging.
 Died Guest::died(const std::string& why) const {
   constexpr std::uint64_t kPaging = 1ULL << 31, kResetIp = 0xfff0;
   constexpr std::byte kMovToControl[] = {std::byte{0x0f}, std::byte{0x22}};
@@ -204,8 +213,7 @@ Died Guest::died(const std::string& why) const {
   if (!regs || !sregs) return {why};
   if ((sregs->cr0 & kProtectionEnable) == 0 && regs->rip == kResetIp)
     return {why + "; this KVM has reset the registers"};
-  std::string line = fmt::format("{}; eip {:#x} cr0 {:#x} cr3 {:#x} cr4 {:#x} efer {:#x}", why, regs->rip, sregs->cr0,
-                                 sregs->cr3, sregs->cr4, sregs->efer);
+  std::string line = why + "; " + position();
   if ((sregs->cr0 & kPaging) == 0 && regs->rip + sizeof kMovToControl <= ram_.size() &&
       std::memcmp(ram_.bytes().data() + regs->rip, kMovToControl, sizeof kMovToControl) == 0) {
     line += ": this KVM did not take a write to a control register";

@@ -40,6 +40,7 @@ struct Exited {
 };
 struct Limited {
   LimitKind kind;
+  std::string where;
 };
 struct Stopped {
   int signal = 0;  // given to stop()
@@ -75,6 +76,8 @@ class Guest {
   // What the exit asks for; an end when it cannot go on.
   std::optional<End> serve();
   void serve_ports(const kvm_run& run);
+  // "eip ... cr0 ...", or nothing when it cannot be told.
+  [[nodiscard]] std::string position() const;
   [[nodiscard]] Died died(const std::string& why) const;
 
   GuestRam ram_;

@@ -68,6 +68,17 @@ TEST_F(SerialPortTest, LoopbackSendsNothing) {
   EXPECT_THAT(received_, testing::ElementsAre("sent\n"));
 }
 
+TEST_F(SerialPortTest, IsFoundByItsLoopback) {
+  port_.write(kModemControl, 1, 0x1a);
+  EXPECT_EQ(port_.read(kModemStatus, 1), 0x90u);
+  port_.write(kModemControl, 1, 0x15);
+  EXPECT_EQ(port_.read(kModemStatus, 1), 0x60u);
+  port_.write(kModemControl, 1, 0x03);
+  EXPECT_EQ(port_.read(kModemStatus, 1), 0xb0u);
+  port_.write(kInterruptEnable, 1, 0xff);
+  EXPECT_EQ(port_.read(kInterruptEnable, 1), 0x0fu);
+}
+
 TEST_F(SerialPortTest, RegistersThatOnlyKeepTheirValue) {
   port_.write(kScratch, 1, 0x5a);
   port_.write(kModemControl, 1, 0x0b);

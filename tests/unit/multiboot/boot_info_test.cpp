@@ -52,6 +52,12 @@ TEST_F(BootInfoTest, TheMapCoversAllMemoryOnce) {
   EXPECT_EQ(covered, kRam);
 }
 
+TEST_F(BootInfoTest, BiosDataAgreesWithTheMap) {
+  write_bios_data(ram_);
+  EXPECT_EQ((word(0x40e) & 0xffff) << 4, 0x9'fc00u);
+  EXPECT_EQ(word(0x413) & 0xffff, 639u);
+}
+
 TEST_F(BootInfoTest, TheModuleBeginsAtAPage) {
   const std::string contents(5000, 'm');
   const auto info = write_boot_info(ram_, kAt, "kernel", Module{"initrd", std::as_bytes(std::span(contents))});
