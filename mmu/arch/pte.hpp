@@ -65,6 +65,8 @@ class Pte {
   [[nodiscard]] constexpr bool dirty() const { return has(kDirty); }
   [[nodiscard]] constexpr bool no_execute() const { return has(kNoExecute); }
   [[nodiscard]] constexpr bool special() const { return has(kSpecial); }
+  // Bits 62:59 of a leaf. SDM vol. 3A, "Protection Keys".
+  [[nodiscard]] constexpr unsigned protection_key() const { return static_cast<unsigned>(bits_ >> 59) & 15; }
   [[nodiscard]] constexpr Pte with(std::uint64_t mask) const { return Pte(bits_ | mask); }
   [[nodiscard]] constexpr Pte without(std::uint64_t mask) const { return Pte(bits_ & ~mask); }
   constexpr bool operator==(const Pte&) const = default;

@@ -109,6 +109,26 @@ void FileMapping::update_cached(std::uint64_t offset, std::span<const std::byte>
   }
 }
 
+bool FileMapping::evict(Pgoff page) {
+  const auto it = pages_.find(page);
+  if (it == pages_.end()) return false;
+  const Frame& f = frames_.at(it->second);
+  if (f.dirty || f.refcount.load(std::memory_order_relaxed) != 1) return false;
+  frames_.put(it->second);
+  pages_.erase(it);
+  file_->advise(FileAdvice::kDropped, page, 1);
+  return true;
+}
+
+SysResult<void> FileMapping::punch_hole(Pgoff first, Pgoff last) {
+  if (auto punched = file_->punch_hole(first, last.raw() - first.raw() + 1); !punched) return punched;
+  const auto from = pages_.lower_bound(first);
+  const auto end = pages_.upper_bound(last);
+  for (auto it = from; it != end; ++it) frames_.put(it->second);
+  pages_.erase(from, end);
+  return {};
+}
+
 void FileMapping::truncate(std::uint64_t new_size) {
   const Pgoff first_gone(page_align(new_size) >> kPageShift);
   const auto from = pages_.lower_bound(first_gone);

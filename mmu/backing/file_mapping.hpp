@@ -54,6 +54,12 @@ class FileMapping {
   [[nodiscard]] VmaIntervalTree& mappings() { return mappings_; }
   [[nodiscard]] const VmaIntervalTree& mappings() const { return mappings_; }
 
+  // Drops the page if nobody but the cache holds it and it is clean (what reclaim does with it).
+  bool evict(Pgoff page);
+  // Makes pages [first, last] a hole in the file and drops them. They must be unmapped, private
+  // copies aside. Errors: the file's.
+  SysResult<void> punch_hole(Pgoff first, Pgoff last);
+
   [[nodiscard]] std::size_t cached_pages() const { return pages_.size(); }
   // Cached pages by offset, for the invariant checker.
   [[nodiscard]] const std::map<Pgoff, Gfn>& pages() const { return pages_; }

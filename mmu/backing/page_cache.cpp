@@ -20,6 +20,7 @@ class ZeroFile final : public BackingFile {
     for (const auto& page : pages) std::memset(page.data(), 0, page.size());
     return ReadPages{.bytes = pages.size() * kPageSize};
   }
+  SysResult<void> punch_hole(Pgoff, std::uint64_t) override { return {}; }  // nothing is kept here
   // The frames are the only store: nothing to write to.
   SysResult<void> write_page(Pgoff, std::span<const std::byte, kPageSize>) override { return {}; }
 

@@ -110,6 +110,21 @@ void PageTables::free_tables(Gva start, Gva end, Gva floor, Gva ceiling, TlbGath
   }
 }
 
+bool PageTables::free_empty_table(Gva va, TlbGather& gather) {
+  Gfn table = root_;
+  PteSlot parent;
+  for (Level level = levels(mode_); level > 1; --level) {
+    parent = PteSlot(memory(), table, table_index(va, level));
+    const Pte entry = parent.load();
+    if (entry.kind(level) != PteKind::kTable) return false;
+    table = entry.frame(level);
+  }
+  for (unsigned i = 0; i < kEntriesPerTable; ++i)
+    if (!PteSlot(memory(), table, i).load().none()) return false;
+  PtEditor(gather).unlink_table(parent, Gva(va.raw() & ~(level_span(2) - 1)), 2);
+  return true;
+}
+
 // Frees the table below `parent` (an entry of `level` that spans from `base`), children first,
 // where nothing but the unmapped range can be in it.
 void PageTables::free_subtree(PteSlot parent, Level level, Gva base, const FreeRange& range, TlbGather& gather) {

@@ -55,6 +55,10 @@ class PageTables {
   // been zapped. `start`, `end`: the range that was unmapped.
   void free_tables(Gva start, Gva end, Gva floor, Gva ceiling, TlbGather& gather);
 
+  // Unlinks the level-1 table that spans `va` when all its entries are empty (Linux
+  // try_to_free_pte, CONFIG_PT_RECLAIM). True when it went.
+  bool free_empty_table(Gva va, TlbGather& gather);
+
   // Bytes in linked table pages, the root excluded when it is all there is (Linux VmPTE
   // counts each level's tables as 4 KiB, the root is not counted).
   [[nodiscard]] std::uint64_t table_bytes() const { return tables_ * kPageSize; }

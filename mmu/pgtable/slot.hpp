@@ -22,6 +22,11 @@ class PteSlot {
   [[nodiscard]] bool valid() const { return entry_ != nullptr; }
   [[nodiscard]] Gpa address() const { return address_; }
   [[nodiscard]] Pte load() const { return Pte(ref().load(std::memory_order_acquire)); }
+  // Sets flags the way a processor sets Accessed and Dirty: only if the entry still is what was
+  // read. False when it is not; then the walk has to begin again.
+  [[nodiscard]] bool set_if_still(Pte seen, std::uint64_t flags) const {
+    return seen.has(flags) || compare_exchange(seen, seen.with(flags));
+  }
 
  private:
   friend class PtEditor;

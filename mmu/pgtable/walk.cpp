@@ -2,15 +2,20 @@
 
 namespace faultline::mmu {
 
-std::uint64_t reserved_bits(Pte entry, Level level, unsigned phys_bits) {
-  std::uint64_t reserved = Pte::kAddressMask & ~((std::uint64_t{1} << phys_bits) - 1);
-  if (level >= 4) return reserved | Pte::kPageSizeBit;  // no 512 GiB pages
+std::uint64_t reserved_bits(Pte entry, Level level, const PagingRules& rules) {
+  std::uint64_t reserved = Pte::kAddressMask & ~((std::uint64_t{1} << rules.phys_bits) - 1);
+  if (!rules.nxe) reserved |= Pte::kNoExecute;
+  if (level >= 4) {
+    if (rules.top_global_reserved) reserved |= Pte::kGlobal;
+    return reserved | Pte::kPageSizeBit;  // no 512 GiB pages
+  }
+  if (level == 3 && !rules.huge_1g) return reserved | Pte::kPageSizeBit;
   if (level > 1 && entry.has(Pte::kPageSizeBit))
     reserved |= (level_span(level) - 1) & Pte::kAddressMask & ~Pte::kPatHuge;
   return reserved;
 }
 
-Walk walk(const PhysMemory& memory, Gfn root, PagingMode mode, Gva va, unsigned phys_bits) {
+Walk walk(const PhysMemory& memory, Gfn root, PagingMode mode, Gva va, const PagingRules& rules) {
   Walk w;
   w.address = va;
   w.mode = mode;
@@ -43,7 +48,7 @@ Walk walk(const PhysMemory& memory, Gfn root, PagingMode mode, Gva va, unsigned 
       w.end = WalkEnd::kNotPresent;
       return w;
     }
-    if ((entry.raw() & reserved_bits(entry, level, phys_bits)) != 0) {
+    if ((entry.raw() & reserved_bits(entry, level, rules)) != 0) {
       w.end = WalkEnd::kReservedBit;
       return w;
     }

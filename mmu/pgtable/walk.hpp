@@ -52,12 +52,23 @@ struct Walk {
   }
 };
 
+// What decides which bits of an entry are reserved.
+struct PagingRules {
+  unsigned phys_bits = 52;  // MAXPHYADDR
+  bool nxe = true;          // EFER.NXE
+  bool huge_1g = true;      // CPUID.80000001H:EDX.Page1GB
+  // AMD APM vol. 2, "Long-Mode Page Translation": bit 8 of PML4E and PML5E; Intel ignores it.
+  bool top_global_reserved = false;
+};
+
 // Bits of a present entry at `level` that must be zero (SDM, "Reserved bits").
-// `phys_bits` is MAXPHYADDR.
-std::uint64_t reserved_bits(Pte entry, Level level, unsigned phys_bits);
+std::uint64_t reserved_bits(Pte entry, Level level, const PagingRules& rules);
+inline std::uint64_t reserved_bits(Pte entry, Level level, unsigned phys_bits) {
+  return reserved_bits(entry, level, PagingRules{.phys_bits = phys_bits});
+}
 
 // Walks `va` from the table at `root`.
-Walk walk(const PhysMemory& memory, Gfn root, PagingMode mode, Gva va, unsigned phys_bits = 52);
+Walk walk(const PhysMemory& memory, Gfn root, PagingMode mode, Gva va, const PagingRules& rules = {});
 
 // The leaf alone, without the record of the way: the slot that maps or would map `va` at
 // level 1, or the huge leaf above it. An invalid slot when a table on the way is missing.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <algorithm>
+
 namespace faultline::mmu {
 
 namespace {
@@ -22,6 +24,8 @@ void add(std::uint64_t& counter, std::int64_t pages) { counter += static_cast<st
 
 void vm_stat_account(AddressSpace& mm, VmFlags flags, std::int64_t pages) {
   add(mm.total_vm, pages);
+  if (CommitAccount* commit = mm.env().commit; commit != nullptr && flags.has(VmFlags::kAccount))
+    add(commit->committed, pages);
   mm.peak_vm = std::max(mm.peak_vm, mm.total_vm);
   if (is_exec(flags)) return;  // Linux counts these in exec_vm, which nobody shows
   if (is_stack(flags)) {
@@ -47,6 +51,20 @@ bool accountable_mapping(VmFlags flags) {
   return flags.has(VmFlags::kWrite) && !flags.any(VmFlags::kShared | VmFlags::kNoReserve);
 }
 
-bool enough_memory(const AddressSpace& mm, std::uint64_t pages) { return pages <= mm.limits.commit_pages; }
+bool enough_memory(const AddressSpace& mm, std::uint64_t pages) {
+  const Limits& limits = mm.limits;
+  switch (limits.overcommit) {
+    case Overcommit::kAlways: return true;
+    case Overcommit::kHeuristic: return pages <= limits.commit_pages;
+    case Overcommit::kNever: break;
+  }
+  const CommitAccount* commit = mm.env().commit;
+  if (commit == nullptr) return true;
+  // What is kept for administrators, and for the user to end this process with.
+  std::uint64_t reserve = limits.admin_reserve_pages;
+  reserve += std::min(mm.total_vm / 32, limits.user_reserve_pages);
+  const std::uint64_t allowed = commit->limit - std::min(commit->limit, reserve);
+  return commit->committed + pages < allowed;
+}
 
 }  // namespace faultline::mmu

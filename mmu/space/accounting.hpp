@@ -20,7 +20,8 @@ void vm_stat_account(AddressSpace& mm, VmFlags flags, std::int64_t pages);
 
 // Does such a mapping count against commit (private, writable, not MAP_NORESERVE)?
 [[nodiscard]] bool accountable_mapping(VmFlags flags);
-// Heuristic overcommit: one request may not ask for more than there is at all.
+// Linux __vm_enough_memory, by vm.overcommit_memory: one request may not ask for more than there
+// is at all (0), may have anything (1), or adds to what everybody was promised (2).
 [[nodiscard]] bool enough_memory(const AddressSpace& mm, std::uint64_t pages);
 
 // One more VMA than max_map_count may come from mmap and brk, none from a split: Linux tests

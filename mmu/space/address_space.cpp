@@ -10,12 +10,16 @@ std::unique_ptr<AddressSpace> AddressSpace::create(const MmuEnv& env) {
   if (!tables) return nullptr;
   std::unique_ptr<AddressSpace> mm(new AddressSpace(env, std::move(tables)));
   mm->mmap_base = mm->task_size();
+  mm->allocated_pkeys = env.protection_keys ? 1 : 0;  // key 0 is everybody's
   return mm;
 }
 
 AddressSpace::~AddressSpace() {
   TlbGather gather(*tables_);
-  for (const auto& [start, vma] : vmas) zap_range(*this, vma, vma.start, vma.end, gather);
+  for (const auto& [start, vma] : vmas) {
+    zap_range(*this, vma, vma.start, vma.end, gather);
+    if (env_.commit != nullptr && vma.flags.has(VmFlags::kAccount)) env_.commit->committed -= vma.pages();
+  }
   gather.flush();
   tables_->free_tables(Gva(0), task_size(), Gva(0), task_size(), gather);
   gather.flush();

@@ -58,6 +58,9 @@ struct Limits {
   // (vm.overcommit_memory 0); ~0: no such check (1).
   std::uint64_t commit_pages = ~0ULL;
   Overcommit overcommit = Overcommit::kHeuristic;
+  // Kept back under Overcommit::kNever: vm.admin_reserve_kbytes (0 for CAP_SYS_ADMIN) and
+  // vm.user_reserve_kbytes.
+  std::uint64_t admin_reserve_pages = 0, user_reserve_pages = 32768;
   bool may_lock_without_limit = false;  // CAP_IPC_LOCK
   bool may_map_low = false;             // CAP_SYS_RAWIO: MAP_FIXED below mmap_min_addr
 };
@@ -130,7 +133,7 @@ class AddressSpace {
   MmuNotifier* notifier = nullptr;    // non-owning; null: nobody mirrors these page tables
   // Linux MMF_UNSTABLE: the OOM reaper took pages away, new ones would read as zeroes.
   bool unstable = false;
-  std::uint16_t allocated_pkeys = 1;  // pkey_alloc; key 0 is everybody's
+  std::uint16_t allocated_pkeys = 0;  // pkey_alloc
 
   // Gives `vma` an anon_vma for its anonymous pages where it has none yet, a neighbour's where
   // Linux would share it (anon_vma_prepare, find_mergeable_anon_vma).

@@ -70,6 +70,7 @@ Contradiction check_file_page(const Frame& frame, Pte entry, const Vma& vma, Gva
 Contradiction check_leaf(SpaceCheck& check, Pte entry, Gva va) {
   const Vma* vma = check.mm.vmas.lookup(va);
   if (vma == nullptr) return fmt::format("entry {} at {:#x} outside any VMA", entry.describe(1), va.raw());
+  if (entry.kind(1) == PteKind::kMarker) return std::nullopt;  // a guard: no page
   if (!entry.maps_frame(1)) return fmt::format("entry {} at {:#x} means nothing", entry.describe(1), va.raw());
   if (auto wrong = check_rights(entry, *vma, va)) return wrong;
   const Gfn gfn = entry.frame();

@@ -18,7 +18,8 @@ constexpr std::uint32_t kLockFlags = VmFlags::kLocked | VmFlags::kLockOnFault;
 SysResult<Vma*> fixup(AddressSpace& mm, Vma& vma, Gva start, Gva end, std::uint32_t lock) {
   const VmFlags old = vma.flags;
   const VmFlags flags = old.without(kLockFlags).with(lock);
-  if (flags == old) return &vma;
+  // What may vanish cannot be locked, and nobody is told.
+  if (flags == old || old.has(VmFlags::kDroppable)) return &vma;
   const SysResult<Vma*> changed = modify_range(mm, vma, start, end, flags);
   if (!changed) return changed;
   const std::uint64_t pages = end.page() - start.page();

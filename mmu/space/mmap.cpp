@@ -1,5 +1,5 @@
 // Follows ksys_mmap_pgoff, do_mmap and mmap_region (mm/mmap.c, mm/vma.c), in their order of
-// checks. Not here: huge pages (MAP_HUGETLB finds an empty pool), protection keys, MAP_DROPPABLE.
+// checks. Not here: huge pages (MAP_HUGETLB finds an empty pool).
 #include <sys/mman.h>
 
 #include "mmu/space/accounting.hpp"
@@ -19,6 +19,8 @@ constexpr int kLegacyFlags = MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOU
                              MAP_HUGETLB | MAP_32BIT | 0x80 /* MAP_ABOVE4G */ | (0x3f << 26) /* MAP_HUGE_* */;
 // How far into a regular file a mapping may reach (MAX_LFS_FILESIZE).
 constexpr std::uint64_t kMaxFileBytes = ~0ULL >> 1;
+// A type that this <sys/mman.h> may not know: memory that the kernel may take away.
+constexpr int kMapDroppable = 0x08;
 
 // The mapping as it takes shape.
 struct Plan {
@@ -62,13 +64,20 @@ SysResult<void> check_file(const MmapRequest& r, std::uint64_t length, Plan& pla
   }
 }
 
-SysResult<void> check_anonymous(const MmapRequest& r, Plan& plan) {
+SysResult<void> check_anonymous(const AddressSpace& mm, const MmapRequest& r, Plan& plan) {
   switch (r.flags & MAP_TYPE) {
     case MAP_SHARED:
       if (plan.flags.has(VmFlags::kGrowsDown)) return sys_error(EINVAL);
       plan.pgoff = Pgoff(0);
       plan.flags = plan.flags.with(VmFlags::kShared | VmFlags::kMayShare);
       return {};
+    case kMapDroppable:
+      if (!mm.env().behaviour.droppable || (r.flags & MAP_LOCKED) != 0 || plan.flags.has(VmFlags::kGrowsDown))
+        return sys_error(EINVAL);
+      // Not worth a reservation, and nothing that a child or a core dump could use.
+      plan.flags =
+          plan.flags.with(VmFlags::kDroppable | VmFlags::kNoReserve | VmFlags::kWipeOnFork | VmFlags::kDontDump);
+      [[fallthrough]];
     case MAP_PRIVATE:
       plan.pgoff = Pgoff(plan.start.page().raw());  // so that neighbours can merge
       return {};
@@ -123,7 +132,9 @@ SysResult<void> mmap_region(AddressSpace& mm, const MmapRequest& r, Plan& plan) 
 SysResult<Gva> mmap_hugetlb(const MmapRequest& r) {
   const int log = (r.flags >> MAP_HUGE_SHIFT) & MAP_HUGE_MASK;
   if (log != 0 && log != 21 && log != 30) return sys_error(EINVAL);
-  return sys_error(r.length == 0 ? EINVAL : ENOMEM);
+  const int type = r.flags & MAP_TYPE;
+  const bool known = type == MAP_PRIVATE || type == MAP_SHARED || type == MAP_SHARED_VALIDATE;
+  return sys_error(r.length == 0 || !known ? EINVAL : ENOMEM);
 }
 
 // Where the mapping goes, and what it may not take.
@@ -145,7 +156,8 @@ SysResult<Gva> do_mmap(AddressSpace& mm, const MmapRequest& r) {
   if ((r.offset & kPageMask) != 0) return sys_error(EINVAL);
   if ((r.flags & MAP_HUGETLB) != 0) return r.file != nullptr ? sys_error(EINVAL) : mmap_hugetlb(r);
   if (r.length == 0) return sys_error(EINVAL);
-  const int flags = (r.flags & MAP_FIXED_NOREPLACE) != 0 ? r.flags | MAP_FIXED : r.flags;
+  const bool noreplace = (r.flags & MAP_FIXED_NOREPLACE) != 0 && mm.env().behaviour.fixed_noreplace;
+  const int flags = noreplace ? r.flags | MAP_FIXED : r.flags;
   const std::uint64_t length = page_align(r.length);
   if (length == 0) return sys_error(ENOMEM);
   const std::uint64_t first_page = r.offset >> kPageShift;
@@ -160,10 +172,10 @@ SysResult<Gva> do_mmap(AddressSpace& mm, const MmapRequest& r) {
             .pgoff = Pgoff(first_page),
             .file = r.file,
             .name = r.name};
-  if ((flags & MAP_FIXED_NOREPLACE) != 0 && mm.vmas.first_in(plan.start, plan.end) != nullptr) return sys_error(EEXIST);
+  if (noreplace && mm.vmas.first_in(plan.start, plan.end) != nullptr) return sys_error(EEXIST);
   if ((flags & MAP_LOCKED) != 0 && !can_do_mlock(mm)) return sys_error(EPERM);
   if (!mlock_future_ok(mm, plan.flags, length)) return sys_error(EAGAIN);
-  if (auto ok = r.file != nullptr ? check_file(r, length, plan) : check_anonymous(r, plan); !ok)
+  if (auto ok = r.file != nullptr ? check_file(r, length, plan) : check_anonymous(mm, r, plan); !ok)
     return tl::unexpected(ok.error());
   if ((flags & MAP_NORESERVE) != 0) plan.flags = plan.flags.with(VmFlags::kNoReserve);
   if (auto mapped = mmap_region(mm, r, plan); !mapped) return tl::unexpected(mapped.error());

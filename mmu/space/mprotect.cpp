@@ -1,5 +1,5 @@
 // Follows do_mprotect_pkey, mprotect_fixup, change_pte_range and can_change_pte_writable
-// (mm/mprotect.c). No protection keys yet.
+// (mm/mprotect.c). PROT_EXEC alone takes no key of its own (execute_only_pkey).
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -7,7 +7,9 @@
 #include "mmu/pgtable/editor.hpp"
 #include "mmu/space/accounting.hpp"
 #include "mmu/space/merge.hpp"
+#include "mmu/space/notify.hpp"
 #include "mmu/space/operations.hpp"
+#include "mmu/space/pkeys.hpp"
 #include "mmu/space/populate.hpp"
 #include "mmu/space/protection.hpp"
 #include "mmu/space/slots.hpp"
@@ -62,13 +64,16 @@ SysResult<VmFlags> account(const AddressSpace& mm, const Vma& vma, VmFlags flags
 // Linux mprotect_fixup: one VMA's part of the range. Returns the VMA that covers it now.
 SysResult<Vma*> fixup(AddressSpace& mm, Vma& vma, Gva start, Gva end, VmFlags wanted, TlbGather& gather) {
   const VmFlags old = vma.flags;
+  if (old.has(VmFlags::kSealed)) return sys_error(EPERM);
   if (wanted == old) return &vma;
   const std::uint64_t pages = end.page() - start.page();
   const SysResult<VmFlags> flags = account(mm, vma, wanted, pages);
   if (!flags) return tl::unexpected(flags.error());
   const SysResult<Vma*> changed = modify_range(mm, vma, start, end, *flags);
   if (!changed) return changed;
+  const NotifierRange notify(mm, NotifierEvent::kProtectionVma, start, end);
   change_protection(mm, **changed, start, end, gather);
+  if (mm.notifier != nullptr) gather.flush();  // before the bracket closes
   // A locked private area that becomes writable has its pages copied now, not by later faults.
   if (old.has(VmFlags::kLocked) && !old.any(VmFlags::kWrite | VmFlags::kShared) && flags->has(VmFlags::kWrite)) {
     gather.flush();
@@ -96,12 +101,13 @@ SysResult<Range> resolve(AddressSpace& mm, Gva start, Gva end, int grows) {
   return Range{start, end};
 }
 
-SysResult<void> change_range(AddressSpace& mm, Range range, int prot, TlbGather& gather) {
+SysResult<void> change_range(AddressSpace& mm, Range range, int prot, int pkey, TlbGather& gather) {
   Gva at = range.start;
   while (at < range.end) {
     Vma* vma = mm.vmas.lookup(at);
     if (vma == nullptr) return sys_error(ENOMEM);  // a hole: what lies before it stays changed
-    const VmFlags flags = with_prot(vma->flags, prot);
+    VmFlags flags = with_prot(vma->flags, prot);
+    if (pkey != kNoPkey) flags = flags.with_pkey(static_cast<unsigned>(pkey));
     if (!permitted(flags)) return sys_error(EACCES);
     const Gva stop = std::min(vma->end, range.end);
     const SysResult<Vma*> changed = fixup(mm, *vma, at, stop, flags, gather);
@@ -113,7 +119,7 @@ SysResult<void> change_range(AddressSpace& mm, Range range, int prot, TlbGather&
 
 }  // namespace
 
-SysResult<void> do_mprotect(AddressSpace& mm, std::uint64_t address, std::uint64_t length, int prot) {
+SysResult<void> do_mprotect(AddressSpace& mm, std::uint64_t address, std::uint64_t length, int prot, int pkey) {
   const int grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
   prot &= ~(PROT_GROWSDOWN | PROT_GROWSUP);
   if (grows == (PROT_GROWSDOWN | PROT_GROWSUP)) return sys_error(EINVAL);
@@ -122,10 +128,11 @@ SysResult<void> do_mprotect(AddressSpace& mm, std::uint64_t address, std::uint64
   const std::uint64_t end = address + page_align(length);
   if (end <= address) return sys_error(ENOMEM);
   if ((prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | kProtSem)) != 0) return sys_error(EINVAL);
+  if (pkey != kNoPkey && !pkey_allocated(mm, pkey)) return sys_error(EINVAL);
   const SysResult<Range> range = resolve(mm, Gva(address), Gva(end), grows);
   if (!range) return tl::unexpected(range.error());
   TlbGather gather(mm.tables());
-  const auto result = change_range(mm, *range, prot, gather);
+  const auto result = change_range(mm, *range, prot, pkey, gather);
   gather.flush();
   return result;
 }

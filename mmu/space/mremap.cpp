@@ -6,6 +6,7 @@
 #include "mmu/space/accounting.hpp"
 #include "mmu/space/merge.hpp"
 #include "mmu/space/munmap.hpp"
+#include "mmu/space/notify.hpp"
 #include "mmu/space/operations.hpp"
 #include "mmu/space/placement.hpp"
 #include "mmu/space/populate.hpp"
@@ -39,7 +40,8 @@ struct Remap {
 // Linux check_mremap_params.
 SysResult<void> check_parameters(const Remap& r) {
   const std::uint64_t task_size = r.mm.task_size().raw();
-  if ((r.flags & ~(MREMAP_FIXED | MREMAP_MAYMOVE | MREMAP_DONTUNMAP)) != 0) return sys_error(EINVAL);
+  const int known = MREMAP_FIXED | MREMAP_MAYMOVE | (r.mm.env().behaviour.dontunmap ? MREMAP_DONTUNMAP : 0);
+  if ((r.flags & ~known) != 0) return sys_error(EINVAL);
   if ((r.address & kPageMask) != 0) return sys_error(EINVAL);
   if (r.new_length == 0 || r.new_length > task_size) return sys_error(EINVAL);
   if (!r.implies_new_address()) return {};
@@ -55,6 +57,9 @@ SysResult<void> check_parameters(const Remap& r) {
 // Linux check_prep_vma: may this part of `vma` be resized or moved so?
 SysResult<void> check_vma(const Remap& r, const Vma* vma) {
   if (vma == nullptr) return sys_error(EFAULT);
+  if (vma->flags.has(VmFlags::kSealed)) return sys_error(EPERM);
+  const bool private_anonymous = vma->anonymous() && !vma->flags.has(VmFlags::kShared);
+  if (r.keeps_source() && !private_anonymous && !r.mm.env().behaviour.dontunmap_files) return sys_error(EINVAL);
   const bool maps_new = r.new_length > r.old_length || r.implies_new_address();
   if (!maps_new) return {};
   // Length 0 duplicates a shared mapping. Of a private one it would make an unrelated mapping.
@@ -135,6 +140,7 @@ SysResult<Gva> move_vma(const Remap& r, Vma& vma, Gva target) {
 
   const Gva source(r.address);
   const Vma& copy = copy_vma(r, vma, target);
+  const NotifierRange notify(mm, NotifierEvent::kUnmap, source, source + r.old_length);
   TlbGather gather(mm.tables());
   const std::uint64_t moved = move_page_tables(mm, source, target, r.old_length, gather);
   const bool done = moved == r.old_length;
@@ -253,7 +259,8 @@ SysResult<Gva> move_range(const Remap& whole) {
 
 SysResult<Gva> remap(const Remap& r) {
   if (auto ok = check_parameters(r); !ok) return tl::unexpected(ok.error());
-  if (r.fixed() && r.old_length == r.new_length) return move_range(r);
+  const bool move_only = r.fixed() && r.old_length == r.new_length;
+  if (move_only && r.mm.env().behaviour.mremap_many) return move_range(r);
   if (!r.implies_new_address()) return mremap_at(r);
   if (auto ok = check_vma(r, r.mm.vmas.lookup(Gva(r.address))); !ok) return tl::unexpected(ok.error());
   return mremap_to(r);

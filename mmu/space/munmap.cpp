@@ -3,6 +3,7 @@
 
 #include "mmu/space/accounting.hpp"
 #include "mmu/space/merge.hpp"
+#include "mmu/space/notify.hpp"
 #include "mmu/space/operations.hpp"
 #include "mmu/space/zap.hpp"
 
@@ -15,10 +16,12 @@ SysResult<std::uint64_t> cut_out(AddressSpace& mm, Gva start, Gva end) {
     // Only a hole in the middle makes one VMA more in the end. The cuts themselves may pass the
     // limit for a while.
     if (end < first->end && no_map_to_split(mm)) return sys_error(ENOMEM);
+    if (first->flags.has(VmFlags::kSealed)) return sys_error(EPERM);
     first = &mm.vmas.split(*first, start);
   }
   std::uint64_t pages = 0;
   for (Vma* vma = first; vma != nullptr && vma->start < end; vma = mm.vmas.next(*vma)) {
+    if (vma->flags.has(VmFlags::kSealed)) return sys_error(EPERM);  // the cuts made so far stay
     if (vma->end > end) mm.vmas.split(*vma, end);
     pages += vma->pages();
   }
@@ -33,6 +36,9 @@ void unmap_whole_vmas(AddressSpace& mm, Gva start, Gva end) {
   const Gva first = vma->start;
   Gva last = vma->end;
 
+  const Vma* top = &*vma;
+  for (const Vma* at = vma; at != nullptr && at->start < end; at = mm.vmas.next(*at)) top = at;
+  const NotifierRange notify(mm, NotifierEvent::kUnmap, first, top->end);
   TlbGather gather(mm.tables());
   while (vma != nullptr && vma->start < end) {
     FL_CHECK(vma->start >= start && vma->end <= end);

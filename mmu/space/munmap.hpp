@@ -7,7 +7,7 @@
 namespace faultline::mmu {
 
 // Cuts the VMAs at both ends of [start, end), so that it holds whole ones, and returns how many
-// pages are mapped in it. ENOMEM at max_map_count, before anything was cut.
+// pages are mapped in it. ENOMEM at max_map_count, before anything was cut; EPERM at a sealed one.
 SysResult<std::uint64_t> cut_out(AddressSpace& mm, Gva start, Gva end);
 // Removes the VMAs in [start, end) with their pages and tables. Precondition: cut_out().
 void unmap_whole_vmas(AddressSpace& mm, Gva start, Gva end);

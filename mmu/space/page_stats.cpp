@@ -20,7 +20,15 @@ void view_frame(const AddressSpace& mm, Gfn at, PageView& page) {
   page.shmem = page.file && frame.mapping()->kind() == FileKind::kShmem;
   page.counted = !page.zero_page;
   page.dirty |= frame.dirty;
+  page.lazy_free = frame.kind == FrameKind::kAnon && frame.lazy_free;
   page.mapcount = static_cast<std::uint32_t>(std::max(frame.mapcount.load(std::memory_order_relaxed), 0));
+}
+
+// Shared memory is dirty from the first write on, by write(2) too. Those go to the file behind
+// the cached page, where only the bytes tell: a page that was never written is zero.
+bool ever_written(const AddressSpace& mm, const PageView& page) {
+  const auto bytes = mm.frames().memory().page(page.frame);
+  return std::ranges::any_of(bytes, [](std::byte b) { return b != std::byte{0}; });
 }
 
 // Linux smaps_page_accumulate.
@@ -82,7 +90,8 @@ PageStats gather_page_stats(const AddressSpace& mm, const Vma& vma) {
   PageStats stats;
   const bool locked = vma.flags.has(VmFlags::kLocked);
   for_each_slot(mm, vma.start, vma.end, [&](PteSlot slot, Gva) {
-    const PageView page = view_page(mm, slot.load());
+    PageView page = view_page(mm, slot.load());
+    if (page.shmem && !page.dirty) page.dirty = ever_written(mm, page);
     if (page.counted) account(stats, page, locked);
     if (page.on_swap) {
       stats.swap += kPageSize;

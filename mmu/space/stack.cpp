@@ -1,16 +1,17 @@
 #include "mmu/space/stack.hpp"
 
+#include "mmu/space/accounting.hpp"
+
 namespace faultline::mmu {
 
 namespace {
 
 // Linux acct_stack_growth: may the area grow to `bytes` by `pages`?
 SysResult<void> check_limits(const AddressSpace& mm, const Vma& vma, std::uint64_t bytes, std::uint64_t pages) {
-  if ((mm.total_vm + pages) > (mm.limits.address_space >> kPageShift)) return sys_error(ENOMEM);
+  if (!may_expand_vm(mm, vma.flags, pages)) return sys_error(ENOMEM);
   if (bytes > mm.limits.stack) return sys_error(ENOMEM);
-  if (vma.flags.has(VmFlags::kLocked) && !mm.limits.may_lock_without_limit &&
-      mm.locked_vm + pages > (mm.limits.memlock >> kPageShift))
-    return sys_error(ENOMEM);
+  if (!mlock_future_ok(mm, vma.flags, pages << kPageShift)) return sys_error(ENOMEM);
+  if (!enough_memory(mm, pages)) return sys_error(ENOMEM);
   return {};
 }
 
@@ -34,8 +35,7 @@ SysResult<void> expand_stack(AddressSpace& mm, Vma& vma, Gva address) {
   if (pages > vma.pgoff.raw()) return sys_error(ENOMEM);
   if (auto ok = check_limits(mm, vma, vma.end - start, pages); !ok) return ok;
   mm.vmas.resize(vma, start, vma.end);
-  mm.total_vm += pages;
-  mm.stack_vm += pages;
+  vm_stat_account(mm, vma.flags, static_cast<std::int64_t>(pages));
   if (vma.flags.has(VmFlags::kLocked)) mm.locked_vm += pages;
   return {};
 }

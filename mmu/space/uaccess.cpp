@@ -6,6 +6,7 @@
 
 #include "mmu/fault/fault.hpp"
 #include "mmu/pgtable/editor.hpp"
+#include "mmu/space/stack.hpp"
 
 namespace faultline::mmu {
 
@@ -109,6 +110,51 @@ SysResult<std::string> string_from_user(AddressSpace& mm, Gva from, std::uint64_
     from = from + bytes->size();
   }
   return sys_error(ENAMETOOLONG);
+}
+
+namespace {
+// Host bytes behind one piece of a page that GUP found.
+SysResult<std::span<std::byte>> remote_bytes(AddressSpace& mm, Gva address, std::uint64_t max_bytes,
+                                             UserAccess access) {
+  if (!access_ok(mm, address, 1)) return sys_error(EFAULT);
+  const bool write = access == UserAccess::kWrite;
+  const auto ready = fault_in_page(mm, address, write, FaultOrigin::kGup, {.force = true, .remote = true});
+  if (!ready) return tl::unexpected(ready.error());
+  const Gfn frame = mm.tables().find(address).load().frame();
+  // The page is dirty now, which the entry need not say (set_page_dirty_lock).
+  if (Frame& meta = mm.frames().at(frame); write && meta.kind == FrameKind::kFile) meta.dirty = true;
+  const std::uint64_t offset = address.page_offset();
+  return mm.frames().memory().page(frame).subspan(offset, std::min<std::uint64_t>(max_bytes, kPageSize - offset));
+}
+
+template <class Step>
+std::uint64_t for_each_remote_page(AddressSpace& mm, Gva address, std::uint64_t length, UserAccess access, Step step) {
+  // A stack that could grow to hold the address does.
+  if (Vma* above = mm.vmas.find(address); above != nullptr && above->start > address)
+    static_cast<void>(expand_stack(mm, *above, address));
+  std::uint64_t done = 0;
+  while (done < length) {
+    const auto at = address.checked_add(done);
+    if (!at) break;
+    const auto bytes = remote_bytes(mm, *at, length - done, access);
+    if (!bytes) break;
+    step(*bytes, done);
+    done += bytes->size();
+  }
+  return done;
+}
+}  // namespace
+
+std::uint64_t read_remote(AddressSpace& mm, std::span<std::byte> to, Gva from) {
+  return for_each_remote_page(
+      mm, from, to.size(), UserAccess::kRead,
+      [&](std::span<std::byte> bytes, std::uint64_t done) { std::memcpy(&to[done], bytes.data(), bytes.size()); });
+}
+
+std::uint64_t write_remote(AddressSpace& mm, Gva to, std::span<const std::byte> from) {
+  return for_each_remote_page(
+      mm, to, from.size(), UserAccess::kWrite,
+      [&](std::span<std::byte> bytes, std::uint64_t done) { std::memcpy(bytes.data(), &from[done], bytes.size()); });
 }
 
 std::uint64_t peek_user(const AddressSpace& mm, std::span<std::byte> to, Gva from) {

@@ -50,6 +50,12 @@ SysResult<void> put_user(AddressSpace& mm, Gva to, const T& value) {
   return {};
 }
 
+// Linux access_remote_vm with FOLL_FORCE, what /proc/PID/mem does: past the rights of the VMA, as
+// a debugger needs; a write to a read-only private area goes to a copy that stays read-only.
+// Returns how many bytes were read or written before the first that could not be.
+std::uint64_t read_remote(AddressSpace& mm, std::span<std::byte> to, Gva from);
+std::uint64_t write_remote(AddressSpace& mm, Gva to, std::span<const std::byte> from);
+
 // Copies guest memory without touching it: no fault, no A/D. For reports and inspection.
 // Returns the number of bytes copied before the first unmapped page.
 std::uint64_t peek_user(const AddressSpace& mm, std::span<std::byte> to, Gva from);

@@ -5,6 +5,7 @@
 
 #include "mmu/pgtable/editor.hpp"
 #include "mmu/space/mapcount.hpp"
+#include "mmu/space/notify.hpp"
 #include "mmu/space/slots.hpp"
 
 namespace faultline::mmu {
@@ -41,8 +42,11 @@ MappedPart mapped_part(const Vma& vma, Pgoff first, Pgoff last) {
 
 }  // namespace
 
-void zap_range(AddressSpace& mm, const Vma&, Gva start, Gva end, TlbGather& gather) {
-  for_each_slot(mm, start, end, [&](PteSlot slot, Gva va) { zap_entry(mm, slot, va, gather); });
+void zap_range(AddressSpace& mm, const Vma&, Gva start, Gva end, TlbGather& gather, ZapMarkers markers) {
+  for_each_slot(mm, start, end, [&](PteSlot slot, Gva va) {
+    if (markers == ZapMarkers::kKeep && slot.load().kind(1) == PteKind::kMarker) return;
+    zap_entry(mm, slot, va, gather);
+  });
 }
 
 void unmap_file_range(FileMapping& file, Pgoff first, Pgoff last, PrivateCopies copies) {
@@ -50,6 +54,7 @@ void unmap_file_range(FileMapping& file, Pgoff first, Pgoff last, PrivateCopies 
     AddressSpace& mm = *vma.mm;
     TlbGather gather(mm.tables());
     const MappedPart part = mapped_part(vma, first, last);
+    const NotifierRange notify(mm, NotifierEvent::kClear, part.start, part.end);
     for_each_slot(mm, part.start, part.end, [&](PteSlot slot, Gva va) {
       const Pte entry = slot.load();
       if (!entry.maps_frame(1)) return;
@@ -67,6 +72,7 @@ void collect_dirty(FileMapping& file, Pgoff first, Pgoff last) {
     AddressSpace& mm = *vma.mm;
     TlbGather gather(mm.tables());
     const MappedPart part = mapped_part(vma, first, last);
+    const NotifierRange notify(mm, NotifierEvent::kProtectionPage, part.start, part.end);
     for_each_slot(mm, part.start, part.end, [&](PteSlot slot, Gva va) {
       const Pte entry = slot.load();
       if (!entry.maps_frame(1) || !entry.dirty()) return;

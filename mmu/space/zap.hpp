@@ -6,9 +6,14 @@
 
 namespace faultline::mmu {
 
+// What becomes of markers (guard regions, poison): they go with the VMA, and outlive its pages
+// (Linux ZAP_FLAG_DROP_MARKER).
+enum class ZapMarkers : std::uint8_t { kDrop, kKeep };
+
 // Clears every level-1 entry of `vma` in [start, end), counts down RSS and map counts, moves
 // Dirty to file frames, and retires the frames with `gather`. Tables stay.
-void zap_range(AddressSpace& mm, const Vma& vma, Gva start, Gva end, TlbGather& gather);
+void zap_range(AddressSpace& mm, const Vma& vma, Gva start, Gva end, TlbGather& gather,
+               ZapMarkers markers = ZapMarkers::kDrop);
 
 // Unmaps pages [first, last] of `file` from every address space: what truncation and hole
 // punching do to mappings (unmap_mapping_range). The caller holds the lock of all of them.

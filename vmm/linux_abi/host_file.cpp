@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/falloc.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -115,6 +116,25 @@ SysResult<void> HostFile::write_page(Pgoff page, std::span<const std::byte, kPag
     left -= static_cast<std::size_t>(n);
   }
   return {};
+}
+
+SysResult<void> HostFile::page_mkwrite(Pgoff) {
+  const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, {.tv_sec = 0, .tv_nsec = UTIME_NOW}};
+  // A file system that keeps no times is none the worse for it.
+  static_cast<void>(::futimens(fd_.get(), times));
+  return {};
+}
+
+SysResult<void> HostFile::punch_hole(Pgoff first, std::uint64_t count) {
+  const auto offset = static_cast<off_t>(first.raw() << kPageShift), length = static_cast<off_t>(count << kPageShift);
+  if (::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) == 0) return {};
+  return sys_error(errno == EBADF ? EACCES : errno);
+}
+
+void HostFile::advise(mmu::FileAdvice advice, Pgoff first, std::uint64_t count) {
+  const int what = advice == mmu::FileAdvice::kWillneed ? POSIX_FADV_WILLNEED : POSIX_FADV_DONTNEED;
+  const auto offset = static_cast<off_t>(first.raw() << kPageShift), length = static_cast<off_t>(count << kPageShift);
+  static_cast<void>(::posix_fadvise(fd_.get(), offset, length, what));
 }
 
 std::size_t HostFile::read_bytes(std::uint64_t offset, std::span<std::byte> to) const {

@@ -20,6 +20,10 @@ class HostFile final : public mmu::BackingFile {
   // does not know that flag; there SEEK_DATA tells pages from holes, and nothing is I/O.
   SysResult<mmu::ReadPages> read_pages(Pgoff first, std::span<const std::span<std::byte, kPageSize>> pages,
                                        mmu::ReadWait wait) override;
+  // Touches the file's times, as a write through a mapping does natively.
+  SysResult<void> page_mkwrite(Pgoff page) override;
+  SysResult<void> punch_hole(Pgoff first, std::uint64_t count) override;
+  void advise(mmu::FileAdvice advice, Pgoff first, std::uint64_t count) override;
   SysResult<void> write_page(Pgoff page, std::span<const std::byte, kPageSize> bytes) override;
 
   // Bytes as the host has them now, from `offset`; how many there are (0: end, or an error).

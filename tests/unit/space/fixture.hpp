@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <memory>
@@ -72,6 +73,13 @@ class MemoryFile final : public BackingFile {
     ++writes;
     const std::uint64_t at = page.raw() << kPageShift;
     std::memcpy(bytes_.data() + at, bytes.data(), std::min<std::size_t>(kPageSize, bytes_.size() - at));
+    return {};
+  }
+  SysResult<void> punch_hole(Pgoff first, std::uint64_t count) override {
+    const std::size_t from = std::min<std::size_t>(bytes_.size(), first.raw() << kPageShift);
+    const std::size_t to = std::min<std::size_t>(bytes_.size(), (first.raw() + count) << kPageShift);
+    std::fill(bytes_.begin() + static_cast<std::ptrdiff_t>(from), bytes_.begin() + static_cast<std::ptrdiff_t>(to),
+              std::byte{0});
     return {};
   }
   std::byte byte_at(std::uint64_t offset) const { return bytes_.at(offset); }
