@@ -34,6 +34,8 @@ SyscallValue sys_chdir(Task& task, const SyscallArgs& args) {
 SyscallValue sys_fchdir(Task& task, const SyscallArgs& args) {
   auto file = task.files().get(args.i32(0));
   if (!file) return propagate(file);
+  if (const VirtualFile* made_up = (*file)->virtual_file(); made_up != nullptr && (*file)->directory())
+    return done(task.file_system().chdir(task.files(), made_up->path()));
   return done(task.file_system().fchdir((*file)->host_fd()));
 }
 

@@ -183,19 +183,18 @@ class ProcSelf : public TaskTest {
 
 TEST_F(ProcSelf, TheHarnessCannotBeReached) {
   const std::string own = fmt::format("/proc/{}", ::getpid());
-  for (const std::string& base : {std::string("/proc/self"), std::string("/proc/thread-self"), own,
-                                  fmt::format("{}/task/{}", own, ::getpid()), std::string("/proc/self/../self")}) {
+  for (const std::string& base : {own, fmt::format("{}/task/{}", own, ::getpid()), std::string("/proc/1")}) {
     for (const char* entry : {"/mem", "/environ", "/maps.", "/fd", "/status", "/map_files", ""})
       EXPECT_EQ(open(base + entry, O_RDONLY), -ENOENT) << base << entry;
-    EXPECT_EQ(open(base + "/root/etc/passwd", O_RDONLY), -ELOOP) << base;
+    if (base != "/proc/1") EXPECT_EQ(open(base + "/root/etc/passwd", O_RDONLY), -ELOOP) << base;
   }
-  // Not by a detour either: a descriptor, the working directory, a link.
-  const int proc = open("/proc", O_RDONLY | O_DIRECTORY);
-  ASSERT_GE(proc, 0);
-  EXPECT_EQ(call(SYS_openat, proc, put_string("self/mem"), O_RDWR), -ENOENT);
+  for (const char* entry : {"/proc/self/map_files", "/proc/self/ns", "/proc/thread-self/net/tcp", "/proc/net/tcp"})
+    EXPECT_EQ(open(entry, O_RDONLY), -ENOENT) << entry;
+  // Not by a detour either: the working directory, a link.
   ASSERT_EQ(call(SYS_chdir, put_string("/proc")), 0);
-  EXPECT_EQ(open("self/mem", O_RDWR), -ENOENT);
   EXPECT_EQ(call(SYS_chdir, put_string("self")), -ENOENT);
+  EXPECT_EQ(call(SYS_chdir, put_string(own)), -ENOENT);
+  EXPECT_EQ(open(own.substr(6) + "/mem", O_RDWR), -ENOENT);
   ASSERT_EQ(::symlink((own + "/mem").c_str(), folder.path("m").c_str()), 0);
   ASSERT_EQ(::symlink((own + "/fd/0").c_str(), folder.path("n").c_str()), 0);
   EXPECT_EQ(open(folder.path("m"), O_RDWR), -ENOENT);
@@ -230,8 +229,15 @@ TEST_F(ProcSelf, ExeIsTheProgramAndMapsAreTheGuests) {
   ASSERT_GE(maps, 0);
   EXPECT_EQ(call(SYS_read, maps, kScratch, 4096), 41);
   EXPECT_EQ(get_bytes(kScratch, 41), "10000000-10010000 rw-p 00000000 00:00 0 \n");
-  EXPECT_EQ(open("/proc/self/maps", O_WRONLY), -EACCES);
+  // Anybody but root would not get this far.
+  const int written = open("/proc/self/maps", O_WRONLY);
+  EXPECT_EQ(call(SYS_write, written, kScratch, 8), -EINVAL);
   EXPECT_GE(open("/proc/self/mounts", O_RDONLY), 0);
+}
+
+TEST_F(ProcSelf, TheHostsProcIsForReading) {
+  EXPECT_GE(open("/proc/version", O_RDONLY), 0);
+  EXPECT_EQ(open("/proc/sys/vm/swappiness", O_WRONLY), -EACCES);
 }
 
 }  // namespace

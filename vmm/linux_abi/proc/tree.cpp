@@ -199,8 +199,11 @@ std::optional<Node> find_node(Task& reader, const std::string& path) {
   if (const Entry* entry = entry_in(Place::kRoot, first); entry != nullptr && rest.empty())
     return Node{kind_of(*entry), 0, -1, entry, path};
   const int self = reader.config().pid;
-  if (first == "self") return find_in_process(reader, self, Place::kLeader, rest, path);
-  if (first == "thread-self") return find_in_process(reader, self, Place::kThread, rest, path);
+  // Paths behind the links are told with the numbers.
+  const auto below = [&](std::string folder) { return rest.empty() ? folder : fmt::format("{}/{}", folder, rest); };
+  if (first == "self") return find_in_process(reader, self, Place::kLeader, rest, below(fmt::format("/proc/{}", self)));
+  if (first == "thread-self")
+    return find_in_process(reader, self, Place::kThread, rest, below(fmt::format("/proc/{0}/task/{0}", self)));
   const auto pid = number(first);
   if (!pid || find_process(reader, *pid) == nullptr) return std::nullopt;
   return find_in_process(reader, *pid, Place::kLeader, rest, path);
