@@ -66,6 +66,27 @@ std::uint64_t commit_limit() {
   return (info.totalram + info.totalswap) * info.mem_unit >> kPageShift;
 }
 
+mmu::Overcommit overcommit_mode() {
+  switch (vm_setting("overcommit_memory", 0)) {
+    case 1: return mmu::Overcommit::kAlways;
+    case 2: return mmu::Overcommit::kNever;
+    default: return mmu::Overcommit::kHeuristic;
+  }
+}
+
+// What the host has promised to others and may promise in all, where it counts that.
+std::optional<mmu::CommitAccount> host_commit() {
+  if (overcommit_mode() != mmu::Overcommit::kNever) return std::nullopt;
+  mmu::CommitAccount commit;
+  std::ifstream meminfo("/proc/meminfo");
+  std::string key, unit;
+  for (std::uint64_t kilobytes = 0; meminfo >> key >> kilobytes; std::getline(meminfo, unit)) {
+    if (key == "CommitLimit:") commit.limit = kilobytes * 1024 >> kPageShift;
+    if (key == "Committed_AS:") commit.committed = kilobytes * 1024 >> kPageShift;
+  }
+  return commit;
+}
+
 // mmap_min_addr in effect, which a security module may hold above vm.mmap_min_addr: where the kernel moves a hint that
 // is too low. The setting when something is mapped there already.
 std::uint64_t lowest_mapping(std::uint64_t fallback) {
@@ -93,6 +114,10 @@ mmu::Limits inherited_limits() {
   limits.may_lock_without_limit = (capabilities >> CAP_IPC_LOCK & 1) != 0;
   limits.may_map_low = (capabilities >> CAP_SYS_RAWIO & 1) != 0;
   limits.commit_pages = commit_limit();
+  limits.overcommit = overcommit_mode();
+  if ((capabilities >> CAP_SYS_ADMIN & 1) == 0)
+    limits.admin_reserve_pages = vm_setting("admin_reserve_kbytes", 0) * 1024 >> kPageShift;
+  limits.user_reserve_pages = vm_setting("user_reserve_kbytes", 0) * 1024 >> kPageShift;
   limits.mmap_min_addr = lowest_mapping(vm_setting("mmap_min_addr", limits.mmap_min_addr));
   limits.max_map_count = vm_setting("max_map_count", limits.max_map_count);
   return limits;
@@ -205,6 +230,7 @@ tl::expected<std::unique_ptr<vmm::Session>, int> make_session(const GuestOptions
   vmm::SessionConfig config;
   config.machine = options.machine;
   config.limits = options.limits;
+  config.behaviour = LinuxBehaviour::of(options.linux_version);
   config.on_fault = std::move(on_fault);
   config.exec.program = options.command.front();
   config.exec.argv = options.command;
@@ -212,6 +238,7 @@ tl::expected<std::unique_ptr<vmm::Session>, int> make_session(const GuestOptions
   const char* path = std::getenv("PATH");
   config.exec.search_path = path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
   config.exec.limits = inherited_limits();
+  config.commit = host_commit();
   config.exec.files.read_only = options.read_only;
   if (options.no_files) config.exec.files.mode = vmm::linux_abi::FilesMode::kNone;
   if (!options.root.empty()) {

@@ -98,6 +98,12 @@ void add_guest_options(CLI::App* app, GuestOptions& o) {
          "Page-table levels: 4 or 5 [4]")
       ->check(CLI::IsMember({4, 5}))
       ->type_name("LEVELS");
+  add_parsed(app, "--linux",
+             fmt::format("Behave as this version of Linux where a program can tell, {} to {} [{}]", kOldestLinux.text(),
+                         kNewestLinux.text(), kNewestLinux.text()),
+             fmt::format("a version of Linux from {} to {}, such as 5.4", kOldestLinux.text(), kNewestLinux.text()),
+             parse_linux_version, [&o](LinuxVersion version) { o.linux_version = version; })
+      ->type_name("VERSION");
   app->add_option("--sink", o.machine.sink,
                   "How page-table edits reach the guest: auto, shadow, two-dimensional [auto]")
       ->check(CLI::IsMember({"auto", "shadow", "two-dimensional"}))

@@ -15,6 +15,7 @@ namespace faultline::tools {
 struct GuestOptions {
   vmm::MachineConfig machine;
   vmm::RunLimits limits;
+  LinuxVersion linux_version;            // which Linux the guest meets
   std::vector<std::string> environment;  // NAME=value, or NAME to take the host's
   bool clear_environment = false;
   std::string root;  // empty: the host's

@@ -18,6 +18,7 @@ TEST(CompletionTest, CommandsOptionsAndValues) {
   EXPECT_EQ(complete("faultline d"), "doctor\n");
   EXPECT_EQ(complete("faultline run --fault-"), "--fault-log --fault-format\n");
   EXPECT_EQ(complete("faultline run --fault-format j"), "jsonl\n");
+  EXPECT_EQ(complete("faultline run --linux 6.1"), "6.1 6.12 6.18\n");
   EXPECT_EQ(complete("faultline walk --tr"), "--tree\n");
   EXPECT_EQ(complete("faultline run --memory 64M --no"), "--no-files\n");
   EXPECT_EQ(complete("faultline doctor ''"), "--json --help\n");

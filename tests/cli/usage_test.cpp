@@ -26,7 +26,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Words{"run", "--time-limit", "soon", "--", "x"}, Words{"run", "--time-limit", "-1", "--", "x"},
                     Words{"run", "--time-limit", "0", "--", "x"}, Words{"run", "--time-limit", "nan", "--", "x"},
                     Words{"run", "--exit-limit", "many", "--", "x"}, Words{"run", "--exit-limit", "-5", "--", "x"},
-                    Words{"run", "--storm-limit", "1.5", "--", "x"},
+                    Words{"run", "--storm-limit", "1.5", "--", "x"}, Words{"run", "--linux", "6", "--", "x"},
+                    Words{"run", "--linux", "6.19", "--", "x"}, Words{"run", "--linux", "3.18", "--", "x"},
+                    Words{"walk", "--linux", "5.20", "--", "x"}, Words{"run", "--linux", "5.4.1", "--", "x"},
                     Words{"run", "--fault-format", "xml", "--fault-log", "-", "--", "x"}, Words{"run", "--fault-log"},
                     Words{"run", "--no-files", "--root", "/", "--", "x"}, Words{"walk", "--address", "here", "--", "x"},
                     Words{"walk", "--address", "0x", "--", "x"}, Words{"walk", "--fault-log", "-", "--", "x"}));

@@ -5,13 +5,14 @@ _faultline_values() {
     --memory) echo "64M 256M 1G 4G" ;;
     --paging) echo "4 5" ;;
     --sink) echo "auto shadow two-dimensional" ;;
+    --linux) echo "4.0 4.4 4.9 4.14 4.19 5.4 5.10 5.15 6.1 6.6 6.12 6.18" ;;
     --backend) echo "auto kvm hosted" ;;
     --fault-format) echo "text jsonl" ;;
   esac
 }
 
 _faultline() {
-  local guest="--memory --backend --paging --sink --time-limit --exit-limit --storm-limit --env --clear-env --root --read-only --no-files --quiet --help"
+  local guest="--memory --backend --paging --sink --linux --time-limit --exit-limit --storm-limit --env --clear-env --root --read-only --no-files --quiet --help"
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local command=${COMP_WORDS[1]} options i
   COMPREPLY=()
@@ -47,7 +48,7 @@ _faultline() {
   fi
 
   case $previous in
-    --memory | --backend | --paging | --sink | --fault-format)
+    --memory | --backend | --paging | --sink | --linux | --fault-format)
       mapfile -t COMPREPLY < <(compgen -W "$(_faultline_values "$previous")" -- "$current") ;;
     --root) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     --fault-log | --stats-json | --multiboot | --module) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;

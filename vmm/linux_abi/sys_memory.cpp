@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "mmu/space/operations.hpp"
 #include "vmm/linux_abi/families.hpp"
@@ -109,11 +111,79 @@ SyscallValue sys_mlockall(Task& task, const SyscallArgs& args) {
 }
 SyscallValue sys_munlockall(Task& task, const SyscallArgs&) { return done(mmu::do_munlockall(task.mm())); }
 
+SyscallValue sys_pkey_mprotect(Task& task, const SyscallArgs& args) {
+  return done(mmu::do_mprotect(task.mm(), args[0], args[1], args.i32(2), args.i32(3)));
+}
+SyscallValue sys_pkey_alloc(Task& task, const SyscallArgs& args) {
+  const auto pkey = mmu::do_pkey_alloc(task.mm(), args[0], args[1]);
+  return pkey ? SyscallValue(static_cast<std::uint64_t>(*pkey)) : propagate(pkey);
+}
+SyscallValue sys_pkey_free(Task& task, const SyscallArgs& args) {
+  return done(mmu::do_pkey_free(task.mm(), args.i32(0)));
+}
+SyscallValue sys_mseal(Task& task, const SyscallArgs& args) {
+  if (!task.mm().env().behaviour.mseal) return sys_error(ENOSYS);
+  return done(mmu::do_mseal(task.mm(), args[0], args[1], args[2]));
+}
+
+// Linux import_iovec: the pieces, cut where their sum becomes too large.
+SysResult<std::vector<iovec>> import_iovec(Task& task, Gva from, std::uint64_t count) {
+  constexpr std::uint64_t kMaxBytes = 0x7fff'f000;  // MAX_RW_COUNT
+  if (count > UIO_MAXIOV) return sys_error(EINVAL);
+  std::vector<iovec> pieces(count);
+  if (mmu::copy_from_user(task.mm(), std::as_writable_bytes(std::span(pieces)), from) != 0) return sys_error(EFAULT);
+  std::uint64_t total = 0;
+  for (iovec& piece : pieces) {
+    if (static_cast<std::int64_t>(piece.iov_len) < 0) return sys_error(EINVAL);
+    piece.iov_len = std::min<std::uint64_t>(piece.iov_len, kMaxBytes - total);
+    total += piece.iov_len;
+  }
+  return pieces;
+}
+
+// For the process itself, which is the only one whose memory it may advise on here.
+SyscallValue sys_process_madvise(Task& task, const SyscallArgs& args) {
+  constexpr int kSelfThread = -10000, kSelfProcess = -10001;  // PIDFD_SELF_*
+  const int advice = args.i32(3);
+  if (!task.mm().env().behaviour.process_madvise) return sys_error(ENOSYS);
+  if (args[4] != 0) return sys_error(EINVAL);
+  const auto pieces = import_iovec(task, args.gva(1), args[2]);
+  if (!pieces) return propagate(pieces);
+  if (args.i32(0) != kSelfThread && args.i32(0) != kSelfProcess) return sys_error(EBADF);
+  if (!mmu::process_madvise_allows(task.mm(), advice)) return sys_error(EINVAL);
+  std::uint64_t bytes = 0;
+  for (const iovec& piece : *pieces) {
+    const auto advised =
+        mmu::do_madvise(task.mm(), reinterpret_cast<std::uint64_t>(piece.iov_base), piece.iov_len, advice);
+    if (!advised) return bytes != 0 ? SyscallValue(bytes) : propagate(advised);
+    bytes += piece.iov_len;
+  }
+  return bytes;
+}
+
+// Of asm/unistd.h, newer than this C library.
+#ifndef SYS_mseal
+#define SYS_mseal 462
+#endif
+
 constexpr SyscallEntry kEntries[] = {
-    {SYS_mmap, sys_mmap},       {SYS_mprotect, sys_mprotect}, {SYS_munmap, sys_munmap},
-    {SYS_brk, sys_brk},         {SYS_mremap, sys_mremap},     {SYS_msync, sys_msync},
-    {SYS_mincore, sys_mincore}, {SYS_madvise, sys_madvise},   {SYS_mlock, sys_mlock},
-    {SYS_munlock, sys_munlock}, {SYS_mlockall, sys_mlockall}, {SYS_munlockall, sys_munlockall},
+    {SYS_pkey_mprotect, sys_pkey_mprotect},
+    {SYS_pkey_alloc, sys_pkey_alloc},
+    {SYS_pkey_free, sys_pkey_free},
+    {SYS_mseal, sys_mseal},
+    {SYS_process_madvise, sys_process_madvise},
+    {SYS_mmap, sys_mmap},
+    {SYS_mprotect, sys_mprotect},
+    {SYS_munmap, sys_munmap},
+    {SYS_brk, sys_brk},
+    {SYS_mremap, sys_mremap},
+    {SYS_msync, sys_msync},
+    {SYS_mincore, sys_mincore},
+    {SYS_madvise, sys_madvise},
+    {SYS_mlock, sys_mlock},
+    {SYS_munlock, sys_munlock},
+    {SYS_mlockall, sys_mlockall},
+    {SYS_munlockall, sys_munlockall},
     {SYS_mlock2, sys_mlock2},
 };
 

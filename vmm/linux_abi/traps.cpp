@@ -53,6 +53,7 @@ int fp_code_of(Vcpu& vcpu, bool simd) {
 SignalInfo Task::signal_for(const PageFaultEvent& event, const mmu::FaultOutcome& outcome) {
   const SignalInfo::Trap trap{kPf, outcome.reported_error.raw(), event.address.raw()};
   switch (outcome.result) {
+    case mmu::FaultResult::kVsyscall:  // where it cannot be emulated
     case mmu::FaultResult::kSegvMapErr: return SignalInfo::fault(SIGSEGV, SEGV_MAPERR, event.address.raw(), trap);
     case mmu::FaultResult::kSegvAccErr: return SignalInfo::fault(SIGSEGV, SEGV_ACCERR, event.address.raw(), trap);
     case mmu::FaultResult::kSegvPkuErr: {
@@ -66,7 +67,6 @@ SignalInfo Task::signal_for(const PageFaultEvent& event, const mmu::FaultOutcome
       return signal;
     }
     case mmu::FaultResult::kBusAdrErr: return SignalInfo::fault(SIGBUS, BUS_ADRERR, event.address.raw(), trap);
-    case mmu::FaultResult::kVsyscall: return kernel_signal(SIGSEGV, trap);  // where it cannot be emulated
     case mmu::FaultResult::kOutOfMemory:
     case mmu::FaultResult::kPgtableBad:
     case mmu::FaultResult::kOops: return kernel_signal(SIGKILL, trap);
@@ -98,6 +98,7 @@ SignalInfo Task::signal_for(const ExceptionEvent& event) {
 void Task::on_page_fault(const PageFaultEvent& event, const mmu::FaultOutcome& outcome) {
   // A signal that is pending already is delivered before the access is made again.
   if (outcome.result == mmu::FaultResult::kInterrupted) return;
+  if (outcome.result == mmu::FaultResult::kVsyscall) return on_vsyscall(event, outcome);
   force_signal(signal_for(event, outcome));
 }
 

@@ -11,9 +11,11 @@ namespace faultline::vmm {
 std::optional<RunEnd> Runner::handle(const PageFaultEvent& event) {
   ++statistics_.page_faults;
   const UserRegs& regs = vcpu_.regs();
-  const mmu::FaultOutcome outcome = mmu::handle_page_fault(
-      task_.mm(),
-      {.address = event.address, .error = event.error, .ip = Gva(regs.rip), .origin = mmu::FaultOrigin::kUser});
+  const mmu::FaultOutcome outcome = mmu::handle_page_fault(task_.mm(), {.address = event.address,
+                                                                        .error = event.error,
+                                                                        .ip = Gva(regs.rip),
+                                                                        .origin = mmu::FaultOrigin::kUser,
+                                                                        .sp = Gva(regs[UserRegs::kRsp])});
   if (storm_.fault(event, regs)) {
     return LimitReached{LimitKind::kFaultStorm,
                         fmt::format("the same fault {} times with no progress: address {:#x}, error code {:#x}, rip "

@@ -32,7 +32,9 @@ linux_abi::LoadResult<void> Session::start() {
                            .sink = machine_->sink(),
                            .zero_frame = *zero_frame,
                            .kernel_half = machine_->kernel_half(),
-                           .mode = machine_->mode()});
+                           .mode = machine_->mode(),
+                           .behaviour = config_.behaviour,
+                           .commit = config_.commit ? &*config_.commit : nullptr});
 
   auto vcpu = machine_->create_vcpu();
   if (!vcpu) return harness_failed(vcpu.error().message);

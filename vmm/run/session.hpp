@@ -18,6 +18,9 @@ struct SessionConfig {
   MachineConfig machine;
   linux_abi::ExecRequest exec;
   RunLimits limits;
+  LinuxBehaviour behaviour;  // which Linux the guest meets
+  // Overcommit::kNever: what may be promised, and what is already, in pages.
+  std::optional<mmu::CommitAccount> commit;
   FaultRecorder::Consumer on_fault;  // empty: faults are not recorded
 };
 
