@@ -17,6 +17,7 @@ void inherit(AddressSpace& child, const AddressSpace& parent) {
   child.mmap_base = parent.mmap_base;
   child.start_brk = parent.start_brk;
   child.brk = parent.brk;
+  child.program = parent.program;
   child.allocated_pkeys = parent.allocated_pkeys;
 }
 

@@ -158,7 +158,17 @@ SyscallValue sys_readlinkat(Task& t, const SyscallArgs& a) {
   return readlink_at(t, a.i32(0), a.gva(1), a.gva(2), a.i32(3));
 }
 
+// What is made up is on the procfs that it takes the place of.
+SyscallValue statfs_proc(Task& task, Gva to) {
+  struct statfs st {};
+  if (::statfs("/proc", &st) != 0) return sys_error(errno);
+  return put(task, to, st);
+}
+
 SyscallValue sys_statfs(Task& task, const SyscallArgs& args) {
+  const auto made_up = virtual_at(task, AT_FDCWD, args.gva(0), 0);
+  if (!made_up) return propagate(made_up);
+  if (*made_up) return statfs_proc(task, args.gva(1));
   auto where = resolve_at(task, AT_FDCWD, args.gva(0), 0);
   if (!where) return propagate(where);
   struct statfs st {};
@@ -168,11 +178,8 @@ SyscallValue sys_statfs(Task& task, const SyscallArgs& args) {
 SyscallValue sys_fstatfs(Task& task, const SyscallArgs& args) {
   auto file = task.files().get(args.i32(0));
   if (!file) return propagate(file);
+  if ((*file)->virtual_file() != nullptr) return statfs_proc(task, args.gva(1));
   struct statfs st {};
-  if ((*file)->virtual_file() != nullptr) {
-    if (::statfs("/proc", &st) != 0) return sys_error(errno);
-    return put(task, args.gva(1), st);
-  }
   if (::fstatfs((*file)->host_fd(), &st) != 0) return sys_error(errno);
   return put(task, args.gva(1), st);
 }
