@@ -215,7 +215,8 @@ int conclude(vmm::Session& session, const vmm::VcpuDied& end, const GuestOptions
 
 }  // namespace
 
-void complain(const std::string& message) { fmt::print(stderr, "faultline: {}\n", message); }
+// Not fmt::print: that throws when the descriptor cannot be written.
+void complain(const std::string& message) { std::fputs(("faultline: " + message + "\n").c_str(), stderr); }
 
 vmm::Colour colour_for(int fd) {
   const char* no_color = std::getenv("NO_COLOR");
