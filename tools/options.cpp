@@ -265,7 +265,8 @@ Command parse_command_line(int argc, char** argv) {
                           : walk_app->parsed()   ? "walk "
                           : doctor_app->parsed() ? "doctor "
                                                  : "";
-    fmt::print(stderr, "faultline: {}\nTry 'faultline {}--help'.\n", error.what(), command);
+    const auto message = fmt::format("faultline: {}\nTry 'faultline {}--help'.\n", error.what(), command);
+    std::fputs(message.c_str(), stderr);  // fmt::print throws when it cannot be written
     return Finished{vmm::kExitUsage};
   }
 }
