@@ -3,23 +3,24 @@
 
 #include <fmt/format.h>
 
-#include <unordered_map>
 #include <unordered_set>
 
+#include "mmu/arch/swap_entry.hpp"
+#include "mmu/space/checker_rmap.hpp"
 #include "mmu/space/mapcount.hpp"
 
 namespace faultline::mmu {
 
 namespace {
 
-using Contradiction = std::optional<std::string>;
-
 // What all address spaces together do to the frames.
 struct Census {
+  explicit Census(const MmuEnv& e) : env(e), mappings(e.frames.high_water().raw()) {}
   const MmuEnv& env;
-  std::unordered_map<Gfn, std::int32_t> mappings;  // leaves by frame
+  std::vector<std::int32_t> mappings;  // leaves by frame
   std::unordered_set<Gfn> tables;
   std::unordered_set<const FileMapping*> files;
+  ReverseMapCensus reverse_maps;
 };
 
 // One address space's walk.
@@ -48,6 +49,8 @@ Contradiction check_rights(Pte entry, const Vma& vma, Gva va) {
 Contradiction check_anonymous(const Frame& frame, Pte entry, const Vma& vma, Gva va) {
   if (vma.flags.has(VmFlags::kShared)) return fmt::format("anonymous page at {:#x} in a shared mapping", va.raw());
   if (vma.anon_vma == nullptr) return fmt::format("anonymous page at {:#x} in a VMA that never had one", va.raw());
+  if (!vma.anon_vma_chain.contains(frame.anon_vma()))
+    return fmt::format("anonymous page at {:#x} belongs to an anon_vma that its VMA is not linked to", va.raw());
   if (frame.index != vma.page_index(va).raw())
     return fmt::format("anonymous page at {:#x} has index {:#x}, not {:#x}", va.raw(), frame.index,
                        vma.page_index(va).raw());
@@ -67,14 +70,25 @@ Contradiction check_file_page(const Frame& frame, Pte entry, const Vma& vma, Gva
   return std::nullopt;
 }
 
+// A guard or poison, which a fork must copy; or a page that is on its way.
+Contradiction check_nonpresent(const Vma& vma, Pte entry, Gva va) {
+  const SwapEntry swap(entry);
+  const bool guard_or_poison =
+      swap.marker() && (swap.offset() & (SwapEntry::kMarkerGuard | SwapEntry::kMarkerPoisoned)) != 0;
+  if (guard_or_poison && vma.anon_vma == nullptr)
+    return fmt::format("entry {} at {:#x} in a VMA whose tables a fork does not copy", entry.describe(1), va.raw());
+  if (guard_or_poison || swap.migration()) return std::nullopt;
+  return fmt::format("entry {} at {:#x} means nothing", entry.describe(1), va.raw());
+}
+
 Contradiction check_leaf(SpaceCheck& check, Pte entry, Gva va) {
   const Vma* vma = check.mm.vmas.lookup(va);
   if (vma == nullptr) return fmt::format("entry {} at {:#x} outside any VMA", entry.describe(1), va.raw());
-  if (entry.kind(1) == PteKind::kMarker) return std::nullopt;  // a guard: no page
-  if (!entry.maps_frame(1)) return fmt::format("entry {} at {:#x} means nothing", entry.describe(1), va.raw());
+  if (!entry.maps_frame(1)) return check_nonpresent(*vma, entry, va);
   if (auto wrong = check_rights(entry, *vma, va)) return wrong;
   const Gfn gfn = entry.frame();
-  if (!check.mm.frames().memory().contains(gfn)) return fmt::format("frame {:#x} is outside memory", gfn.raw());
+  if (gfn >= check.mm.frames().high_water() || !check.mm.frames().memory().contains(gfn))
+    return fmt::format("frame {:#x} is outside memory", gfn.raw());
   if (entry.special()) {
     if (gfn != check.census.env.zero_frame || entry.writable())
       return fmt::format("special entry {} at {:#x} is not the zero page", entry.describe(1), va.raw());
@@ -83,7 +97,7 @@ Contradiction check_leaf(SpaceCheck& check, Pte entry, Gva va) {
   const Frame& frame = check.mm.frames().at(gfn);
   if (frame.kind != FrameKind::kAnon && frame.kind != FrameKind::kFile)
     return fmt::format("frame {:#x} is mapped at {:#x} and is neither anonymous nor a file's", gfn.raw(), va.raw());
-  ++check.census.mappings[gfn];
+  ++check.census.mappings[gfn.raw()];
   check.rss.add(rss_kind(frame), 1);
   return frame.kind == FrameKind::kAnon ? check_anonymous(frame, entry, *vma, va)
                                         : check_file_page(frame, entry, *vma, va);
@@ -145,8 +159,10 @@ Contradiction check_space(const AddressSpace& mm, Census& census) {
   for (std::size_t kind = 0; kind < check.rss.pages.size(); ++kind)
     if (check.rss.pages[kind] != mm.rss.pages[kind])
       return fmt::format("RSS kind {} is {}, {} pages are mapped", kind, mm.rss.pages[kind], check.rss.pages[kind]);
-  for (const auto& [start, vma] : mm.vmas)
+  for (const auto& [start, vma] : mm.vmas) {
     if (vma.file) census.files.insert(vma.file.get());
+    if (auto wrong = census.reverse_maps.add(mm, vma)) return wrong;
+  }
   return check_counters(mm);
 }
 
@@ -157,8 +173,7 @@ Contradiction check_frames(const Census& census) {
   for (Gfn gfn = frames.first(); gfn < frames.high_water(); gfn = gfn + 1) {
     const Frame& frame = frames.at(gfn);
     const std::int32_t references = frame.refcount.load(std::memory_order_relaxed);
-    const auto found = census.mappings.find(gfn);
-    const std::int32_t mapped = found == census.mappings.end() ? 0 : found->second;
+    const std::int32_t mapped = census.mappings[gfn.raw()];
     if (references == 0) {
       if (mapped != 0) return fmt::format("frame {:#x} is free and mapped", gfn.raw());
       continue;
@@ -175,6 +190,11 @@ Contradiction check_frames(const Census& census) {
       return fmt::format("frame {:#x} has {} references and {} mappings", gfn.raw(), references, mapped);
     if (frame.kind == FrameKind::kAnon && frame.anon_exclusive && mapped > 1)
       return fmt::format("frame {:#x} is exclusive and mapped {} times", gfn.raw(), mapped);
+    if (mapped != 0) {
+      const std::int32_t found = count_reverse_mappings(frames, gfn);
+      if (found != mapped)
+        return fmt::format("frame {:#x} is mapped {} times, its reverse map finds {}", gfn.raw(), mapped, found);
+    }
   }
   if (used != frames.used_frames())
     return fmt::format("{} frames are used, {} are counted", used, frames.used_frames());
@@ -195,11 +215,12 @@ Contradiction check_files(const Census& census) {
 }  // namespace
 
 std::optional<std::string> check_invariants(const MmuEnv& env, std::span<const AddressSpace* const> spaces) {
-  Census census{.env = env, .mappings = {}, .tables = {}, .files = {}};
+  Census census(env);
   for (const auto& [id, file] : env.cache.mappings()) census.files.insert(file.get());
   for (const AddressSpace* mm : spaces)
     if (auto wrong = check_space(*mm, census)) return wrong;
   if (auto wrong = check_files(census)) return wrong;
+  if (auto wrong = census.reverse_maps.check(census.files)) return wrong;
   return check_frames(census);
 }
 

@@ -12,7 +12,9 @@ namespace faultline::mmu {
 
 // The first contradiction found, or nothing: VMA order; every leaf inside a VMA with allowed
 // rights; frames' map counts equal to the leaves that map them; no frame both free and mapped;
-// table count equal to the tables linked; RSS equal to the leaves; free lists.
+// table count equal to the tables linked; RSS equal to the leaves; free lists. Reverse maps: the
+// walk back from every frame finds each entry that maps it, and no other; anon_vma trees and
+// file mappings know the VMAs that there are, and their counts are right.
 // `spaces` are all address spaces that use env's frames.
 std::optional<std::string> check_invariants(const MmuEnv& env, std::span<const AddressSpace* const> spaces);
 

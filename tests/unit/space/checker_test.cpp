@@ -118,6 +118,55 @@ TEST_F(Checker, TableThatServesNobody) {
   gather.flush();
 }
 
+TEST_F(Checker, PageOfAnotherAnonVma) {
+  map_at(page(40), 1);
+  write_at(page(40));
+  AnonVma* const own = frame_at(page(0)).anon_vma();
+  frame_at(page(0)).set_anon_vma(frame_at(page(40)).anon_vma());
+  expect_blame("its VMA is not linked to");
+  frame_at(page(0)).set_anon_vma(own);
+}
+
+TEST_F(Checker, AnonVmaCounts) {
+  AnonVma& anon_vma = *frame_at(page(0)).anon_vma();
+  ++anon_vma.num_active_vmas;
+  expect_blame("active VMAs");
+  --anon_vma.num_active_vmas;
+  ++anon_vma.num_children;
+  expect_blame("children");
+  --anon_vma.num_children;
+}
+
+TEST_F(Checker, UnlinkedVma) {
+  Vma& vma = *mm->vmas.lookup(Gva(page(0)));
+  vma.anon_vma_chain.leave_trees();
+  expect_blame("as another");
+  vma.anon_vma_chain.enter_trees(vma);
+  Vma& mapped = *mm->vmas.lookup(Gva(page(8)));
+  mapped.file->mappings().erase(mapped.file_interval);
+  expect_blame("linked to no file");
+  mapped.file->mappings().insert(mapped.file_interval, mapped);
+}
+
+// An address space that is not among those checked still has its VMAs in the trees.
+TEST_F(Checker, AddressSpaceLeftOut) {
+  const auto other = AddressSpace::create(world.env);
+  const AddressSpace* spaces[] = {mm.get()};
+  ASSERT_TRUE(do_mmap(*other, {.address = page(0),
+                               .length = kPageSize,
+                               .prot = PROT_READ,
+                               .flags = MAP_PRIVATE | MAP_FIXED,
+                               .file = mm->vmas.lookup(Gva(page(8)))->file}));
+  EXPECT_NE(check_invariants(world.env, spaces).value_or("").find("map it"), std::string::npos);
+}
+
+TEST_F(Checker, MovedVma) {
+  Vma& vma = *mm->vmas.lookup(Gva(page(8)));
+  vma.pgoff = vma.pgoff + 1;
+  EXPECT_NE(verdict(), "");
+  vma.pgoff = vma.pgoff - 1;
+}
+
 TEST_F(Checker, LostFrame) {
   const Pte entry = entry_at(page(0));
   poke(page(0), Pte());

@@ -144,7 +144,7 @@ class SpaceTest : public ::testing::Test {
     EXPECT_EQ(world.frames.used_frames(), world.baseline + cached) << "frames leaked";
   }
 
-  void check() const {
+  virtual void check() const {
     const AddressSpace* spaces[] = {mm.get()};
     const auto wrong = check_invariants(world.env, spaces);
     ASSERT_FALSE(wrong) << *wrong;
