@@ -9,6 +9,8 @@
 
 #include <csignal>
 
+#include "mmu/space/fork.hpp"
+
 namespace faultline::mmu::testing {
 
 namespace {
@@ -35,6 +37,7 @@ const char* name_of(long number) {
     case Request::kWrite: return "write byte";
     case Request::kLimit: return "setrlimit";
     case Request::kDropRights: return "capset";
+    case Request::kFork: return "fork";
     case SYS_mmap: return "mmap";
     case SYS_munmap: return "munmap";
     case SYS_mprotect: return "mprotect";
@@ -154,6 +157,20 @@ void Mirror::set_limit(std::uint64_t resource, std::uint64_t bytes) {
   if (resource == RLIMIT_MEMLOCK) mm_->limits.memlock = bytes;
 }
 
+std::int64_t Mirror::fork(bool parent_unmaps) {
+  auto child = fork_address_space(*mm_);
+  if (!child) return -child.error().value();
+  if (parent_unmaps) static_cast<void>(do_munmap(*mm_, window_.start, window_.end - window_.start));
+  parents_.push_back(std::exchange(mm_, std::move(*child)));
+  return 0;
+}
+
+std::optional<std::string> Mirror::check() const {
+  std::vector<const AddressSpace*> spaces{mm_.get()};
+  for (const auto& parent : parents_) spaces.push_back(parent.get());
+  return check_invariants(world_.env, spaces);
+}
+
 Reply Mirror::run(const Request& r) {
   const auto& a = r.args;
   const auto flags = [&](std::size_t i) { return static_cast<int>(a[i]); };
@@ -163,6 +180,7 @@ Reply Mirror::run(const Request& r) {
     case Request::kWrite: reply.result = touch(a[0], true); break;
     case Request::kLimit: set_limit(a[0], a[1]); break;
     case Request::kDropRights: mm_->limits.may_lock_without_limit = mm_->limits.may_map_low = false; break;
+    case Request::kFork: reply.result = fork(a[0] != 0); break;
     case SYS_mmap: reply.result = as_result(mmap_here(r)); break;
     case SYS_munmap: reply.result = as_result(do_munmap(*mm_, a[0], a[1])); break;
     case SYS_mprotect: reply.result = as_result(do_mprotect(*mm_, a[0], a[1], flags(2))); break;
@@ -251,10 +269,7 @@ std::optional<std::string> Mirror::step(const Request& request) {
   }
   if (!difference) difference = compare_vmas();
   if (!difference) difference = compare_counters();
-  if (!difference) {
-    const AddressSpace* spaces[] = {mm_.get()};
-    difference = check_invariants(world_.env, spaces);
-  }
+  if (!difference) difference = check();
   if (difference)
     *difference += fmt::format("\nafter {}\nbefore\n{}here\n{}kernel\n{}", describe(request), before, ours(), theirs());
   return difference;

@@ -33,7 +33,10 @@ class Mirror {
   // Calls by result: how many succeeded and failed, so that a test can tell it tested something.
   std::uint64_t succeeded = 0, failed = 0;
 
-  void drop_space() { mm_.reset(); }
+  void drop_space() {
+    parents_.clear();
+    mm_.reset();
+  }
 
  private:
   Reply run(const Request& request);
@@ -49,7 +52,11 @@ class Mirror {
   std::vector<MirrorFile> files_;
   World& world_;
   NativeProcess native_;
-  std::unique_ptr<AddressSpace> mm_;
+  std::int64_t fork(bool parent_unmaps);
+  [[nodiscard]] std::optional<std::string> check() const;
+
+  std::shared_ptr<AddressSpace> mm_;                    // who makes the calls
+  std::vector<std::shared_ptr<AddressSpace>> parents_;  // who waits, with its memory
   NativeCounters start_;
   std::vector<std::string> history_;
 };

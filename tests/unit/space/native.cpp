@@ -72,7 +72,29 @@ Reply execute(Request request, const std::vector<int>& files) {
   return reply;
 }
 
-[[noreturn]] void serve(int in, int out, const std::vector<int>& files) {
+// The child is who returns, once the parent did its part: that keeps its memory or gives it up,
+// and waits.
+std::int64_t fork_here(bool unmap, Window window) {
+  int ready[2];
+  char byte = 0;
+  if (pipe(ready) != 0) return -errno;
+  const long child = syscall(SYS_fork);
+  if (child < 0) return -errno;
+  if (child == 0) {
+    const bool told = read(ready[0], &byte, 1) == 1;
+    close(ready[0]);
+    close(ready[1]);
+    return told ? syscall(SYS_getpid) : -EPIPE;
+  }
+  if (unmap) syscall(SYS_munmap, window.start, window.end - window.start);
+  if (write(ready[1], &byte, 1) != 1) _exit(1);
+  close(ready[0]);
+  close(ready[1]);
+  waitpid(static_cast<pid_t>(child), nullptr, 0);
+  _exit(0);
+}
+
+[[noreturn]] void serve(int in, int out, const std::vector<int>& files, Window window) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   struct sigaction action {};
   action.sa_handler = on_signal;
@@ -80,7 +102,12 @@ Reply execute(Request request, const std::vector<int>& files) {
   sigaction(SIGBUS, &action, nullptr);
   Request request;
   while (read(in, &request, sizeof request) == sizeof request) {
-    const Reply reply = execute(request, files);
+    Reply reply;
+    if (request.number == Request::kFork) {
+      reply.result = fork_here(request.args[0] != 0, window);
+    } else {
+      reply = execute(request, files);
+    }
     if (write(out, &reply, sizeof reply) != sizeof reply) break;
   }
   _exit(0);
@@ -138,8 +165,9 @@ NativeProcess::NativeProcess(Window window, std::vector<int> files) : window_(wi
   if (child_ == 0) {
     close(down[1]);
     close(up[0]);
-    serve(down[0], up[1], files);
+    serve(down[0], up[1], files, window);
   }
+  first_child_ = child_;
   close(down[0]);
   close(up[1]);
   to_child_ = down[1];
@@ -155,7 +183,7 @@ NativeProcess::~NativeProcess() {
   close(from_child_);
   if (child_ > 0) {
     kill(child_, SIGKILL);
-    waitpid(child_, nullptr, 0);
+    waitpid(first_child_, nullptr, 0);  // the line of parents ends one after the other
   }
 }
 
@@ -171,6 +199,10 @@ Reply NativeProcess::call(const Request& original) {
   reply.result = -100000;
   if (write(to_child_, &request, sizeof request) != sizeof request) return reply;
   if (read(from_child_, &reply, sizeof reply) != sizeof reply) reply.result = -100001;
+  if (request.number == Request::kFork && reply.result > 0) {
+    child_ = static_cast<pid_t>(reply.result);
+    reply.result = 0;
+  }
   return reply;
 }
 

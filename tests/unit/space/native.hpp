@@ -20,6 +20,7 @@ struct Request {
   static constexpr long kRead = -1, kWrite = -2;  // touch args[0]
   static constexpr long kLimit = -3;              // setrlimit(args[0], args[1] bytes above what is used)
   static constexpr long kDropRights = -4;         // no CAP_IPC_LOCK any more
+  static constexpr long kFork = -5;               // the child goes on; args[0] != 0: the parent unmaps the window
   long number = 0;
   std::array<std::uint64_t, 6> args{};
 };
@@ -72,7 +73,8 @@ class NativeProcess {
   [[nodiscard]] NativeCounters read_counters() const;
 
   Window window_;
-  pid_t child_ = -1;
+  pid_t first_child_ = -1;
+  pid_t child_ = -1;  // who makes the calls: the last of a line of forks
   int to_child_ = -1, from_child_ = -1;
   std::uint64_t blocker_index_ = 0;
   bool ready_ = false;

@@ -50,6 +50,7 @@ struct Mix {
   bool stacks = false;    // MAP_GROWSDOWN
   bool locks = true;
   bool free_placement = true;  // mmap and mremap without an address
+  bool forks = false;          // the calls go on in the child
 };
 
 class Generator {
@@ -57,6 +58,7 @@ class Generator {
   Generator(unsigned seed, Mix mix) : random_(seed), mix_(mix) {}
 
   Request next() {
+    if (mix_.forks && below(50) == 0) return {Request::kFork, {below(2)}};
     switch (below(mix_.locks ? 24 : 20)) {
       case 0:
       case 1:
@@ -182,6 +184,11 @@ class Oracle : public ::testing::TestWithParam<unsigned> {};
 TEST_P(Oracle, Crowded) { run(GetParam(), {.pages = 48, .longest = 8, .locks = false, .free_placement = false}, 1500); }
 TEST_P(Oracle, CrowdedWithLocks) { run(100 + GetParam(), {.pages = 48, .longest = 8}, 1500); }
 TEST_P(Oracle, WithStacks) { run(200 + GetParam(), {.pages = 1200, .longest = 64, .stacks = true}, 1000); }
+// Children of children: their VMAs merge otherwise, and their first pages are their parents'.
+TEST_P(Oracle, Forked) {
+  run(400 + GetParam(), {.pages = 48, .longest = 8, .locks = false, .free_placement = false, .forks = true}, 900);
+}
+TEST_P(Oracle, ForkedWithLocks) { run(500 + GetParam(), {.pages = 64, .longest = 8, .forks = true}, 600); }
 // Every limit is met often, by a process without rights.
 TEST_P(Oracle, WithLimits) {
   constexpr Request kLimits[] = {{Request::kDropRights, {}},
