@@ -7,8 +7,8 @@ RESULTS/BACKEND holds files/conform.json, about (the machine in words) and secon
 two marks in docs/conformance.md, whose rest stays as it is, and to standard output. It is written only when
 all five backends are there. Status 1: a backend gave no answer.
 
-Of the object, `cases` is needed: the number of cases run. `rules`, a list of objects with a `rule` and the
-counts `passed`, `failed`, `not_supported` and `not_run`, makes the rows.
+Of the object, `cases` is needed: the number of cases run. Lists of counts make rows: `rules`, whose objects have
+a `rule`, and `features`, whose objects have a `feature`. `groups` are the deviations, one for each cause.
 """
 import datetime
 import json
@@ -18,7 +18,8 @@ import sys
 
 BEGIN, END = "<!-- tests/lab/run all conform: begin -->", "<!-- tests/lab/run all conform: end -->"
 ALL = ["native", "svm-npt", "svm-shadow", "vmx-ept", "vmx-shadow"]
-COUNTS = ["passed", "failed", "not_supported", "not_run"]
+COUNTS = ["passed", "failed", "known", "not_supported", "not_run"]
+TABLES = {"rules": "rule", "features": "feature"}
 
 
 class Bad(Exception):
@@ -34,42 +35,66 @@ def read(results, backend):
         raise Bad(f"{backend}: no answer: {error}") from None
     if not isinstance(answer, dict) or not isinstance(answer.get("cases"), int):
         raise Bad(f"{backend}: the answer has no number of cases")
-    for rule in answer.get("rules", []):
-        if not isinstance(rule.get("rule"), str) or not all(isinstance(rule.get(c, 0), int) for c in COUNTS):
-            raise Bad(f"{backend}: a rule without a name, or a count that is no number")
+    for table_name, key in TABLES.items():
+        for line in answer.get(table_name, []):
+            if not isinstance(line.get(key), str) or not all(isinstance(line.get(c, 0), int) for c in COUNTS):
+                raise Bad(f"{backend}: in {table_name}, a {key} without a name or a count that is no number")
     answer["about"] = (folder / "about").read_text().strip()
-    answer["seconds"] = int((folder / "seconds").read_text())
+    answer["seconds_outside"] = int((folder / "seconds").read_text())
     return answer
 
 
-def cell(rule):
-    """One rule on one backend, in a few characters."""
-    if rule is None:
+def cell(counts):
+    """One rule or feature on one backend, in a few characters."""
+    if counts is None:
         return "-"
-    passed, failed = rule.get("passed", 0), rule.get("failed", 0)
-    if passed + failed:
-        return f"{passed} ok, **{failed} deviate**" if failed else f"{passed} ok"
-    return "not supported" if rule.get("not_supported", 0) else "not run"
+    words = [f"{counts['passed']} ok"] if counts.get("passed") else []
+    words += [f"{counts['known']} known"] if counts.get("known") else []
+    words += [f"**{counts['failed']} deviate**"] if counts.get("failed") else []
+    return ", ".join(words) or ("not supported" if counts.get("not_supported") else "not run")
 
 
 def row(cells):
     return "| " + " | ".join(cells) + " |"
 
 
+def rows(answers, table_name, key):
+    """A row for each name that some backend has, a cell for each backend."""
+    found = {}
+    for backend, answer in answers.items():
+        for line in answer.get(table_name, []):
+            found.setdefault(line[key], {})[backend] = line
+    head = [row([key] + list(answers)), row(["---"] * (len(answers) + 1))]
+    return head + [row([name] + [cell(by.get(b)) for b in answers]) for name, by in sorted(found.items())]
+
+
+def deviations(answers):
+    """Causes, with the backends that show them."""
+    lines = []
+    for backend, answer in answers.items():
+        for group in answer.get("groups", []):
+            known = group.get("known")
+            reason = f"known: {known.get('reason', '')}" if known else "**news**"
+            lines.append(f"- {backend}: {group.get('count')} x {group.get('rule')}: {group.get('what')} "
+                         f"(`--case {group.get('case')}`); {reason}")
+    return lines or ["None."]
+
+
 def table(answers):
     """Markdown: a column for each backend."""
-    backends = list(answers)
     lines = [f"Made on {datetime.date.today().isoformat()} by `tests/lab/run all conform`.", ""]
-    lines += [f"- {backend}: {answers[backend]['about']}" for backend in backends]
-    lines += ["", row(["rule"] + backends), row(["---"] * (len(backends) + 1))]
-    rules = {}
-    for backend, answer in answers.items():
-        for rule in answer.get("rules", []):
-            rules.setdefault(rule["rule"], {})[backend] = rule
-    lines += [row([name] + [cell(by.get(backend)) for backend in backends]) for name, by in rules.items()]
-    lines.append(row(["cases run"] + [str(answers[b]["cases"]) for b in backends]))
-    lines.append(row(["seconds, with the boot"] + [str(answers[b]["seconds"]) for b in backends]))
+    lines += [f"- {backend}: {answer['about']}" for backend, answer in answers.items()]
+    lines += [""] + rows(answers, "rules", "rule")
+    lines.append(row(["cases run"] + [str(answer["cases"]) for answer in answers.values()]))
+    lines.append(row(["cases a second, by its clock"] + [rate(answer) for answer in answers.values()]))
+    lines.append(row(["seconds, with the boot"] + [str(answer["seconds_outside"]) for answer in answers.values()]))
+    lines += [""] + rows(answers, "features", "feature") + ["", "Deviations:", ""] + deviations(answers)
     return "\n".join(lines) + "\n"
+
+
+def rate(answer):
+    seconds = answer.get("seconds")
+    return f"{answer['cases'] / seconds:.0f}" if seconds else "-"
 
 
 def put_into(document, text):
