@@ -85,7 +85,8 @@ SysResult<std::optional<VirtualAttributes>> virtual_at(Task& task, int dirfd, Gv
   if (!node) return Found();
   if (is_link(*node)) {
     const bool of_proc = absolute->starts_with("/proc/");  // /dev/stdin is a link of the host's
-    if ((at_flags & AT_SYMLINK_NOFOLLOW) != 0) return of_proc ? Found(proc::attributes_of(task, *node)) : Found();
+    const bool itself = (at_flags & AT_SYMLINK_NOFOLLOW) != 0 && text->back() != '/';
+    if (itself) return of_proc ? Found(proc::attributes_of(task, *node)) : Found();
     node = followed(task, *node);
   }
   return node ? Found(proc::attributes_of(task, *node)) : Found();

@@ -75,7 +75,6 @@ std::string overcommit_memory_text(Task& reader) {
   return fmt::format("{}\n", static_cast<int>(reader.mm().limits.overcommit));
 }
 std::string max_map_count_text(Task& reader) { return fmt::format("{}\n", reader.mm().limits.max_map_count); }
-std::string mmap_min_addr_text(Task& reader) { return fmt::format("{}\n", reader.mm().limits.mmap_min_addr); }
 std::string nr_hugepages_text(Task&) { return "0\n"; }
 
 }  // namespace faultline::vmm::linux_abi::proc

@@ -18,7 +18,6 @@ std::string swaps_text(Task& reader);
 // /proc/sys/vm
 std::string overcommit_memory_text(Task& reader);
 std::string max_map_count_text(Task& reader);
-std::string mmap_min_addr_text(Task& reader);
 std::string nr_hugepages_text(Task& reader);
 
 // Pages of guest memory by use.

@@ -51,7 +51,6 @@ constexpr std::array kEntries = {
     Entry{Place::kRoot, "uptime", kRead, uptime_text},
     Entry{Place::kRoot, "vmstat", kRead, vmstat_text},
     Entry{Place::kSysVm, "max_map_count", kRead, max_map_count_text},
-    Entry{Place::kSysVm, "mmap_min_addr", kRead, mmap_min_addr_text},
     Entry{Place::kSysVm, "nr_hugepages", kRead, nr_hugepages_text},
     Entry{Place::kSysVm, "overcommit_memory", kRead, overcommit_memory_text},
     Entry{Place::kProcess, "auxv", kOwner, auxv_bytes},
