@@ -103,6 +103,13 @@ static void advice(void) {
   show("no reserve", m);
   m = map(kPages, kRw, kPrivate | MAP_POPULATE, -1, 0);
   show("populated", m);
+  MUST(sys3(__NR_mprotect, m, kPages * PAGE, PROT_READ));
+  if (sys3(462, m, kPages * PAGE, 0) == 0) show("sealed", m);  // mseal
+  m = (char*)sysmmap(fresh_place(), kPages * PAGE, kRw, MAP_ANONYMOUS | MAP_FIXED | 8, -1, 0);  // MAP_DROPPABLE
+  if ((u64)m < ~4095UL) {
+    touch(m, 0, 4, 1);
+    show("droppable", m);
+  }
 }
 
 static void files(void) {
