@@ -68,6 +68,20 @@ void FileCoherence::after_change(const OpenFile& file, std::uint64_t offset, std
   }
 }
 
+void FileCoherence::after_hole(const OpenFile& file, std::uint64_t offset, std::uint64_t length) {
+  const auto mapping = find(file);
+  if (!mapping || length == 0) return;
+  const Pgoff first = page_of(page_align(offset));
+  const std::uint64_t end = last_byte(offset, length) + 1;
+  if (const Pgoff beyond = page_of(end); first < beyond) {
+    const Pgoff last(beyond.raw() - 1);
+    mmu::unmap_file_range(*mapping, first, last, mmu::PrivateCopies::kKeep);
+    // The hole is there already: this drops the pages.
+    static_cast<void>(mapping->punch_hole(first, last));
+  }
+  after_change(file, offset, length);
+}
+
 void FileCoherence::after_resize(const OpenFile& file, std::uint64_t size) {
   const auto mapping = find(file);
   if (!mapping) return;

@@ -20,9 +20,12 @@ class FileCoherence {
 
   // Before a call reads bytes [offset, offset + length) of the host file.
   void before_read(const OpenFile& file, std::uint64_t offset, std::uint64_t length);
-  // After a call changed bytes [offset, offset + length) of the host file (a punched hole
-  // included): cached pages are brought up to date.
+  // After a call changed bytes [offset, offset + length) of the host file: cached pages are
+  // brought up to date.
   void after_change(const OpenFile& file, std::uint64_t offset, std::uint64_t length);
+  // After the host file got a hole there: whole pages go from every mapping, private copies
+  // aside, and the rest of the range is brought up to date (truncate_pagecache_range).
+  void after_hole(const OpenFile& file, std::uint64_t offset, std::uint64_t length);
   // After the file's size became `size`.
   void after_resize(const OpenFile& file, std::uint64_t size);
   // True when the guest maps the inode, or did: its pages are cached.

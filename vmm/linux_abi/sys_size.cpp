@@ -23,7 +23,8 @@ SyscallValue sys_ftruncate(Task& task, const SyscallArgs& args) {
   auto file = io_file(task, args.i32(0));
   if (!file) return propagate(file);
   if (static_cast<std::int64_t>(args[1]) < 0) return sys_error(EINVAL);
-  if ((*file)->virtual_file() != nullptr) return (*file)->writable() ? SyscallValue(0) : SyscallValue(sys_error(EINVAL));
+  if ((*file)->virtual_file() != nullptr)
+    return (*file)->writable() ? SyscallValue(0) : SyscallValue(sys_error(EINVAL));
   return resize(task, **file, args[1]);
 }
 
@@ -49,6 +50,10 @@ SyscallValue sys_fallocate(Task& task, const SyscallArgs& args) {
   const auto offset = static_cast<off_t>(args[2]), length = static_cast<off_t>(args[3]);
   const SyscallValue result = host_result(::fallocate((*file)->host_fd(), mode, offset, length));
   if (!result) return result;
+  if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0) {
+    task.coherence().after_hole(**file, args[2], args[3]);
+    return result;
+  }
   // Collapsing and inserting move everything behind; the others change just the range.
   const bool moves = (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) != 0;
   task.coherence().after_change(**file, args[2], moves ? ~0ULL - args[2] : args[3]);
