@@ -52,7 +52,11 @@ using Step = SyscallValue (*)(Task&, VirtualFile&, UserBuffer, std::uint64_t);
 
 SyscallValue transfer(Task& task, const OpenFile& file, std::span<const UserBuffer> buffers,
                       std::optional<std::uint64_t> offset, Step step) {
-  std::uint64_t at = offset ? *offset : file.virtual_position(), moved = 0;
+  std::uint64_t at = offset ? *offset : file.virtual_position(), moved = 0, wanted = 0;
+  for (const UserBuffer& buffer : buffers) wanted += buffer.length;
+  // rw_verify_area: no file reaches that far.
+  constexpr std::uint64_t kLargestOffset = ~0ULL >> 1;
+  if (at > kLargestOffset - std::min(wanted, kLargestOffset)) return sys_error(EINVAL);
   for (const UserBuffer& buffer : buffers) {
     const SyscallValue n = step(task, *file.virtual_file(), buffer, at);
     if (!n && moved == 0) return n;
