@@ -51,9 +51,11 @@ class MappedFile {
   vmm::Mapping mapping_;
 };
 
-// The serial port's other end.
+// The serial port's other end. A reader that reads no more does not keep a machine from ending.
 class StandardOutput {
  public:
+  // From here on an interrupted write is given up when the guest is to end.
+  void belongs_to(const multiboot::Guest& guest) { guest_ = &guest; }
   void write(std::string_view text) {
     while (!text.empty() && error_ == 0) {
       const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
@@ -61,6 +63,8 @@ class StandardOutput {
         text.remove_prefix(static_cast<std::size_t>(written));
       } else if (errno != EINTR) {
         error_ = errno;
+      } else if (guest_ != nullptr && guest_->ending()) {
+        return;
       }
     }
   }
@@ -68,6 +72,7 @@ class StandardOutput {
   [[nodiscard]] int error() const { return error_; }
 
  private:
+  const multiboot::Guest* guest_ = nullptr;
   int error_ = 0;
 };
 
@@ -141,6 +146,7 @@ int multiboot_command(const MultibootOptions& options) {
   config.serial = [&output](std::string_view text) { output.write(text); };
   auto guest = multiboot::Guest::create(config);
   if (!guest) return refuse("--multiboot", guest.error(), vmm::kExitHarness);
+  output.belongs_to(**guest);
   if (auto loaded = (*guest)->load(*image, command_line(options), module); !loaded)
     return refuse(options.image, loaded.error(), vmm::kExitCannotRun);
   const auto end = [&] {

@@ -5,6 +5,7 @@
 #   t        triple fault                  m  reads memory that is not there
 #   i        asks the timer for an interrupt, and waits for it
 #   p        32-bit paging: the same byte by two addresses
+#   f        prints for ever, a page of zeroes at a time
 #   s        writes a string with one instruction, reads from a port that nobody has
     .set    SERIAL, 0x3f8
     .set    EXIT, 0xf4
@@ -101,6 +102,8 @@ behave:
     je      paging
     cmpb    $'s', %al
     je      strings
+    cmpb    $'f', %al
+    je      flood
     subl    $'0', %eax
     cmpl    $9, %eax
     jbe     leave
@@ -117,6 +120,13 @@ loop_for_ever:
 triple_fault:
     lidt    no_idt
     ud2
+
+flood:
+    movl    $page_directory, %esi
+    movl    $4096, %ecx
+    movl    $SERIAL, %edx
+    rep outsb
+    jmp     flood
 
 missing_memory:
     movl    0xd0000000, %eax

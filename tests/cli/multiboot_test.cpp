@@ -62,6 +62,17 @@ TEST_F(MultibootCli, SignalsEndIt) {
   EXPECT_EQ(result.status, 128 + 15) << result.err;
 }
 
+TEST_F(MultibootCli, AReaderThatDoesNotReadHoldsNothingUp) {
+  const ScratchFolder folder;
+  // A pipe holds 65536 bytes.
+  const auto script = "mkfifo p && exec 3<>p && head -c 65000 /dev/zero >p && " + std::string(FAULTLINE_CLI) +
+                      " run --time-limit 500ms --multiboot " + kernel() + " -- f >p 2>/dev/null; echo $?";
+  const auto result =
+      run_process({.argv = {"/bin/sh", "-c", script}, .folder = folder.path(), .timeout = std::chrono::seconds(20)});
+  EXPECT_FALSE(result.timed_out);
+  EXPECT_EQ(result.out, std::to_string(kLimit) + "\n");
+}
+
 TEST_F(MultibootCli, TooLittleMemory) {
   const ScratchFolder folder;
   folder.write("module", std::string(5 << 20, 'm'));

@@ -127,6 +127,7 @@ Result<void> Guest::set_registers(std::uint32_t entry, Gpa boot_info) {
 }
 
 void Guest::kick() {
+  ending_.store(true, std::memory_order_relaxed);
   std::atomic_ref(vcpu_.run().immediate_exit).store(1, std::memory_order_seq_cst);
   const pid_t thread = thread_.load(std::memory_order_seq_cst);
   if (thread != 0 && thread != static_cast<pid_t>(::syscall(SYS_gettid))) kvm::send_kick_signal(thread);
@@ -137,16 +138,18 @@ void Guest::stop(int signal) {
   kick();
 }
 
-int Guest::enter() {
-  thread_.store(static_cast<pid_t>(::syscall(SYS_gettid)), std::memory_order_seq_cst);
-  const int result = ::ioctl(vcpu_.get(), KVM_RUN, 0);
-  const int status = result == 0 ? 0 : errno;
-  thread_.store(0, std::memory_order_release);
-  return status;
-}
+int Guest::enter() { return ::ioctl(vcpu_.get(), KVM_RUN, 0) == 0 ? 0 : errno; }
 
 Result<End> Guest::run(const RunLimits& limits) {
   kvm::unblock_kick_signal();
+  // The signal of kick() is to interrupt a write of the guest's output, too.
+  thread_.store(static_cast<pid_t>(::syscall(SYS_gettid)), std::memory_order_seq_cst);
+  auto end = run_to_the_end(limits);
+  thread_.store(0, std::memory_order_seq_cst);
+  return end;
+}
+
+Result<End> Guest::run_to_the_end(const RunLimits& limits) {
   const Watchdog watchdog([this] { kick(); }, limits.time);
   for (std::uint64_t exits = 1;; ++exits) {
     const int status = enter();

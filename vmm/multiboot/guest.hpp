@@ -64,13 +64,17 @@ class Guest {
   // Makes run() return Stopped. Callable from any thread and from a signal handler.
   void stop(int signal);
 
+  // True once run() is to end, for whoever is busy with the guest's output then. Any thread.
+  [[nodiscard]] bool ending() const { return ending_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::span<std::byte> ram() const { return ram_.bytes(); }
   [[nodiscard]] Interrupts interrupts() const { return interrupts_; }
 
  private:
   Guest(GuestRam ram, kvm::VmFd vm, kvm::VcpuFd vcpu, Interrupts interrupts, const GuestConfig& config);
   Result<void> set_registers(std::uint32_t entry, Gpa boot_info);
+  // Takes the vCPU out of the guest: a limit, or stop().
   void kick();
+  Result<End> run_to_the_end(const RunLimits& limits);
   // KVM_RUN; the errno, 0 when there is an exit to look at.
   int enter();
   // What the exit asks for; an end when it cannot go on.
@@ -89,8 +93,9 @@ class Guest {
   FirmwareConfig firmware_;
   InterruptStub first_controller_, second_controller_;
   PortBus bus_;
+  std::atomic<bool> ending_{false};
   std::atomic<int> stop_signal_{0};
-  std::atomic<pid_t> thread_{0};  // inside KVM_RUN; 0: none
+  std::atomic<pid_t> thread_{0};  // inside run(); 0: none
 };
 
 }  // namespace faultline::vmm::multiboot
