@@ -9,12 +9,18 @@ namespace {
 constexpr std::size_t kMaxRetiredFrames = 8192;
 }  // namespace
 
+TlbGather TlbGather::for_exit(PageTables& tables) {
+  tables.drop_translations();
+  return TlbGather(tables);
+}
+
 void TlbGather::widen(Gva start, std::uint64_t bytes) {
   start_ = std::min(start_, start);
   end_ = std::max(end_, start + bytes);
 }
 
 void TlbGather::invalidate(Gva va, Gfn frame, Level level) {
+  if (at_exit()) return;
   widen(va, level_span(level));
   ++pages_;
   const std::uint64_t count = level_span(level) >> kPageShift;
@@ -30,11 +36,13 @@ void TlbGather::invalidate(Gva va, Gfn frame, Level level) {
 }
 
 void TlbGather::retire_frame(Gfn frame) {
+  if (at_exit()) return tables_.frames().put(frame);
   frames_.push_back(frame);
   if (frames_.size() >= kMaxRetiredFrames) flush();
 }
 
 void TlbGather::retire_table(Gva va, Level level, Gfn table, Gpa parent) {
+  if (at_exit()) return tables_.release_table(table, parent);
   widen(va, level_span(level));
   retired_tables_.push_back({table, parent});
 }

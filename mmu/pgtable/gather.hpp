@@ -12,6 +12,10 @@ namespace faultline::mmu {
 class TlbGather {
  public:
   explicit TlbGather(PageTables& tables, EditLog* log = nullptr) : tables_(tables), log_(log) {}
+  // For the end of the address space, in which nobody runs any more (Linux
+  // tlb_gather_mmu_fullmm): every translation is dropped at once, and what is retired after that
+  // is freed right away.
+  static TlbGather for_exit(PageTables& tables);
   ~TlbGather() { FL_CHECK(!pending()); }
   TlbGather(const TlbGather&) = delete;
   TlbGather& operator=(const TlbGather&) = delete;
@@ -37,6 +41,7 @@ class TlbGather {
     Gpa parent;
   };
   void widen(Gva start, std::uint64_t bytes);
+  [[nodiscard]] bool at_exit() const { return tables_.dropped_; }
 
   PageTables& tables_;
   EditLog* log_;

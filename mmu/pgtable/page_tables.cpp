@@ -36,9 +36,14 @@ PageTables::~PageTables() {
   FL_CHECK(tables_ == 0);
   // The root and what is held may be known to the sink's shadow: nothing reuses them before it
   // forgot them.
+  if (!dropped_) drop_translations();
+  frames_.put(root_);
+}
+
+void PageTables::drop_translations() {
   sink_.drop_all();
   free_held();
-  frames_.put(root_);
+  dropped_ = true;
 }
 
 std::optional<Gfn> PageTables::table_for(Gpa parent_slot) {
@@ -58,7 +63,7 @@ std::optional<Gfn> PageTables::table_for(Gpa parent_slot) {
 
 void PageTables::release_table(Gfn table, Gpa parent_slot) {
   --tables_;
-  if (sink_.tables_reusable_after_flush()) {
+  if (dropped_ || sink_.tables_reusable_after_flush()) {
     frames_.put(table);
   } else {
     held_.emplace(parent_slot, table);

@@ -70,6 +70,7 @@ class PageTables {
   std::optional<Gfn> table_for(Gpa parent_slot);
   void release_table(Gfn table, Gpa parent_slot);  // after the flush
   void free_held();                                // after a full drop
+  void drop_translations();                        // for good: no CPU uses these tables again
   struct FreeRange {
     Gva start, end, floor, ceiling;
   };
@@ -81,6 +82,7 @@ class PageTables {
   Gfn root_;
   std::uint64_t tables_ = 0;
   std::unordered_map<Gpa, Gfn> held_;  // by the entry that they hung from
+  bool dropped_ = false;
 };
 
 }  // namespace faultline::mmu

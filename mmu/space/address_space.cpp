@@ -15,14 +15,12 @@ std::unique_ptr<AddressSpace> AddressSpace::create(const MmuEnv& env) {
 }
 
 AddressSpace::~AddressSpace() {
-  TlbGather gather(*tables_);
+  TlbGather gather = TlbGather::for_exit(*tables_);
   for (const auto& [start, vma] : vmas) {
     zap_range(*this, vma, vma.start, vma.end, gather);
     if (env_.commit != nullptr && vma.flags.has(VmFlags::kAccount)) env_.commit->committed -= vma.pages();
   }
-  gather.flush();
   tables_->free_tables(Gva(0), task_size(), Gva(0), task_size(), gather);
-  gather.flush();
 }
 
 namespace {

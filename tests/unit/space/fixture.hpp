@@ -37,6 +37,7 @@ class RecordingSink final : public TlbSink {
   bool tables_reusable_after_flush() const override { return reusable; }
   TlbAction drop_all() override {
     ++drops;
+    if (frames != nullptr) free_at_drop = frames->free_frames();
     return TlbAction::kFullDrop;
   }
 
@@ -45,6 +46,7 @@ class RecordingSink final : public TlbSink {
   bool reusable = true;
   bool freed_before_flush = false;
   unsigned drops = 0;
+  std::uint64_t free_at_drop = 0;  // frames that were free when everything was dropped
 };
 
 // A file in host memory.

@@ -214,6 +214,23 @@ TEST_F(Fork, Tables) {
   EXPECT_EQ(child.tables().tables(), 5U);
 }
 
+// An exit pays once, whatever it had mapped, and nobody else's pages go.
+TEST_F(Fork, ExitDropsTranslationsOnce) {
+  map_at(page(0), 600);
+  touch(*mm, 0, 600, true);
+  const AddressSpace& child = fork();
+  world.sink.batches.clear();
+  const unsigned drops = world.sink.drops;
+  const std::uint64_t free = world.frames.free_frames();
+  exit(child);
+  EXPECT_EQ(world.sink.drops, drops + 1);
+  EXPECT_TRUE(world.sink.batches.empty());
+  EXPECT_EQ(world.sink.free_at_drop, free);  // nothing was freed before it
+  EXPECT_GT(world.frames.free_frames(), free);
+  EXPECT_EQ(frame_in(*mm, page(0)).mapcount, 1);
+  EXPECT_EQ(touch(*mm, 0, 600, true, FaultStep::kReuse), 600U);
+}
+
 class ForkModes : public ::testing::TestWithParam<PagingMode> {};
 
 TEST_P(ForkModes, EveryPageThere) {
