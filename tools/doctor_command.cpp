@@ -13,6 +13,9 @@ namespace {
 void add_hosted(vmm::DoctorReport& report) {
   const auto hosted = vmm::try_hosted();
   report.capabilities.push_back({"hosted backend", hosted ? "works" : hosted.error().message});
+  if (hosted) {
+    for (auto& [name, value] : vmm::describe(*hosted)) report.hosted.push_back({name, value});
+  }
   if (report.ready || !hosted) return;
   report.ready = true;
   report.backend = "hosted";

@@ -18,6 +18,7 @@
 #include "mmu/ports/fault_hooks.hpp"
 #include "mmu/ports/fault_observer.hpp"
 #include "mmu/ports/mmu_notifier.hpp"
+#include "mmu/ports/user_half.hpp"
 #include "mmu/space/vma_set.hpp"
 
 namespace faultline::mmu {
@@ -39,6 +40,7 @@ struct MmuEnv {
   LinuxBehaviour behaviour = {};    // which Linux this is
   bool protection_keys = false;     // CR4.PKE of the guest's CPUs
   bool memory_failure = false;      // CONFIG_MEMORY_FAILURE: poison is BUS_MCEERR_AR, not BUS_ADRERR
+  UserHalf* user_half = nullptr;    // non-owning; null: all of it is the guests'
   CommitAccount* commit = nullptr;  // non-owning; null: nobody counts (vm.overcommit_memory 0, 1)
 };
 

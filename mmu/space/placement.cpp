@@ -148,6 +148,19 @@ SysResult<Gva> place(const AddressSpace& mm, const PlacementRequest& r) {
   return top_down(mm, r);
 }
 
+// Has the machine get out of the range, and of what may become part of it: a stack's room to grow.
+bool claim(const AddressSpace& mm, const PlacementRequest& r, Gva start) {
+  UserHalf* half = mm.env().user_half;
+  if (half == nullptr) return true;
+  constexpr std::uint64_t kMostOfAStack = 1ULL << 30;
+  const std::uint64_t growth = (r.flags & MAP_GROWSDOWN) != 0 ? std::min(mm.limits.stack, kMostOfAStack) : 0;
+  const auto is_free = [&mm](Gva from, Gva to) {
+    const Vma* vma = mm.vmas.find(from);
+    return vma == nullptr || start_with_gap(mm, *vma) >= to;
+  };
+  return half->make_way(Gva(start.raw() - std::min(growth, start.raw())), start + r.length, is_free);
+}
+
 }  // namespace
 
 Gva start_with_gap(const AddressSpace& mm, const Vma& vma) {
@@ -169,6 +182,7 @@ SysResult<Gva> get_unmapped_area(const AddressSpace& mm, const PlacementRequest&
   if (!address->page_aligned()) return sys_error(EINVAL);
   // Linux cap_mmap_addr.
   if (address->raw() < mm.limits.mmap_min_addr && !mm.limits.may_map_low) return sys_error(EPERM);
+  if (!claim(mm, request, *address)) return sys_error(ENOMEM);
   return address;
 }
 

@@ -17,10 +17,11 @@ struct PlacementRequest {
   Pgoff pgoff = {};
   const FileMapping* file = nullptr;
   Alignment alignment = Alignment::kAsLinux;
-  int flags = 0;  // MAP_FIXED, MAP_32BIT and MAP_ABOVE4G count
+  int flags = 0;  // MAP_FIXED, MAP_32BIT, MAP_ABOVE4G and MAP_GROWSDOWN count
 };
 
 // The address for such a mapping. With MAP_FIXED the hint, checked; it may overlap others.
+// The machine has left the range (MmuEnv::user_half).
 // Errors: ENOMEM no room, or beyond TASK_SIZE; EINVAL unaligned; EPERM below mmap_min_addr.
 SysResult<Gva> get_unmapped_area(const AddressSpace& mm, const PlacementRequest& request);
 

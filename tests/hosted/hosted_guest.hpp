@@ -1,7 +1,7 @@
-// The tiny guest of the KVM tests on the hosted backend.
+// The tiny guest on the hosted backend.
 #pragma once
 
-#include "tests/kvm/tiny_guest.hpp"
+#include "tests/vcpu/tiny_guest.hpp"
 #include "vmm/hosted/hosted_machine.hpp"
 
 namespace faultline::vmm::testing {
@@ -26,10 +26,6 @@ class HostedTest : public ::testing::Test {
   Vcpu& vcpu() { return guest_->vcpu(); }
   hosted::HostedVcpu& hosted() { return static_cast<hosted::HostedVcpu&>(guest_->vcpu()); }
   hosted::HostedMachine& machine() { return static_cast<hosted::HostedMachine&>(guest_->machine()); }
-  // What a flush of the gather would tell the sink.
-  void flush(Gva start, Gva end) {
-    machine().sink().flush({.root = Gpa(guest().root()), .start = start, .end = end, .frames = {}, .pages = 1});
-  }
   void end_guest() { guest_.reset(); }
 
  private:

@@ -11,7 +11,7 @@
 #include <set>
 
 #include "tests/hosted/hosted_guest.hpp"
-#include "tests/kvm/kicking_thread.hpp"
+#include "tests/vcpu/kicking_thread.hpp"
 #include "vmm/hosted/kernel_frame.hpp"
 
 extern "C" const char faultline_hosted_stub[];
@@ -21,8 +21,11 @@ extern "C" const char faultline_hosted_stub_end[];
 namespace faultline::vmm::testing {
 namespace {
 
-using HostedHostile = HostedTest;
-using hosted::kStubRegion;
+class HostedHostile : public HostedTest {
+ protected:
+  // Where the stub is, which no guest knows: these tests tell it.
+  Gva stub_at(std::uint64_t offset = 0) { return hosted().stub().place().at(offset); }
+};
 
 const std::vector<unsigned> kJumpToRdi = {0xff, 0xe7};
 const std::vector<unsigned> kSpin = {0xeb, 0xfe};
@@ -159,10 +162,10 @@ TEST_F(HostedHostile, TheStubsOwnSystemCallInstructionsAreNoWayOut) {
     for (const long number : {SYS_mmap, SYS_munmap, SYS_mprotect, SYS_read, SYS_write, SYS_close, SYS_kill, SYS_ptrace,
                               SYS_exit_group, SYS_rt_sigprocmask, SYS_clone, SYS_seccomp}) {
       guest().load(kJumpToRdi);
-      vcpu().edit_regs()[UserRegs::kRdi] = kStubRegion.raw() + at;
+      vcpu().edit_regs()[UserRegs::kRdi] = stub_at(at).raw();
       vcpu().edit_regs()[UserRegs::kRax] = static_cast<std::uint64_t>(number);
       guest().expect<SyscallEvent>();
-      EXPECT_EQ(vcpu().regs().rip, kStubRegion.raw() + at + kSyscallBytes);
+      EXPECT_EQ(vcpu().regs().rip, stub_at(at).raw() + kSyscallBytes);
     }
   }
 }
@@ -171,7 +174,7 @@ TEST_F(HostedHostile, JumpsAnywhereIntoTheStub) {
   const auto bytes = static_cast<std::uint64_t>(faultline_hosted_stub_end - faultline_hosted_stub);
   for (std::uint64_t at = 0; at < bytes; at += 3) {
     guest().load(kJumpToRdi);
-    vcpu().edit_regs()[UserRegs::kRdi] = kStubRegion.raw() + at;
+    vcpu().edit_regs()[UserRegs::kRdi] = stub_at(at).raw();
     vcpu().edit_regs()[UserRegs::kRax] = at % 2 == 0 ? SYS_futex : SYS_rt_sigreturn;
     const pid_t pid = hosted().stub().pid();
     for (int i = 0; i < 3; ++i) {
@@ -186,9 +189,9 @@ TEST_F(HostedHostile, CodeAndCommandsOfTheStubCannotBeWritten) {
   for (const std::uint64_t offset :
        {std::uint64_t{FLH_CODE}, std::uint64_t{FLH_COMMANDS}, std::uint64_t{FLH_DATA - 1}}) {
     guest().load({0xc6, 0x07, 0x00});  // mov byte [rdi], 0
-    vcpu().edit_regs()[UserRegs::kRdi] = kStubRegion.raw() + offset;
+    vcpu().edit_regs()[UserRegs::kRdi] = stub_at(offset).raw();
     const auto fault = guest().expect<PageFaultEvent>();
-    EXPECT_EQ(fault.address.raw(), kStubRegion.raw() + offset);
+    EXPECT_EQ(fault.address.raw(), stub_at(offset).raw());
     EXPECT_TRUE(fault.error.write());
   }
 }
@@ -198,7 +201,7 @@ TEST_F(HostedHostile, ScribblesOverTheStubsData) {
   for (const unsigned byte : {0x00U, 0x01U, 0xffU}) {
     guest().load({0xf3, 0xaa, 0xeb, 0xfe});
     UserRegs& r = vcpu().edit_regs();
-    r[UserRegs::kRdi] = kStubRegion.raw() + FLH_DATA;
+    r[UserRegs::kRdi] = stub_at(FLH_DATA).raw();
     r[UserRegs::kRcx] = FLH_REGION_BYTES - FLH_DATA;
     r[UserRegs::kRax] = byte;
     for (int i = 0; i < 5; ++i) run_kicked(vcpu());
@@ -210,14 +213,14 @@ TEST_F(HostedHostile, ScribblesOverTheStubsData) {
 TEST_F(HostedHostile, LiesAboutBeingStopped) {
   // mov dword [rdi], 1; jmp back to it
   guest().load({0xc7, 0x07, 0x01, 0x00, 0x00, 0x00, 0xeb, 0xf8});
-  vcpu().edit_regs()[UserRegs::kRdi] = kStubRegion.raw() + FLH_DATA + FLH_STATE;
+  vcpu().edit_regs()[UserRegs::kRdi] = stub_at(FLH_DATA + FLH_STATE).raw();
   for (int i = 0; i < 200; ++i) run_kicked(vcpu());
 }
 
 TEST_F(HostedHostile, AStackPointerInTheStubsOwnStack) {
   for (const std::uint64_t offset : {std::uint64_t{FLH_STACK + 64}, std::uint64_t{FLH_REGION_BYTES}}) {
     guest().load({0x0f, 0x0b});  // ud2
-    vcpu().edit_regs()[UserRegs::kRsp] = kStubRegion.raw() + offset;
+    vcpu().edit_regs()[UserRegs::kRsp] = stub_at(offset).raw();
     const auto event = vcpu().run();
     ASSERT_TRUE(event.has_value());
     EXPECT_TRUE(std::holds_alternative<ExceptionEvent>(*event) || std::holds_alternative<FatalEvent>(*event))
@@ -243,7 +246,7 @@ TEST_F(HostedHostile, BlocksTheSignalThatStopsIt) {
   const char end[] = {0x48, static_cast<char>(0x83), static_cast<char>(0xc4), 0x08};
   const char* at = std::search(faultline_hosted_handler, faultline_hosted_stub_end, end, end + sizeof end);
   ASSERT_NE(at, faultline_hosted_stub_end);
-  vcpu().edit_regs()[UserRegs::kRdi] = kStubRegion.raw() + static_cast<std::uint64_t>(at - faultline_hosted_stub);
+  vcpu().edit_regs()[UserRegs::kRdi] = stub_at(static_cast<std::uint64_t>(at - faultline_hosted_stub)).raw();
   vcpu().edit_regs()[UserRegs::kRsp] = kData.raw();
   VcpuEvent event = InterruptedEvent{};
   for (int i = 0; i < 100 && std::holds_alternative<InterruptedEvent>(event); ++i) event = run_kicked(vcpu());
@@ -251,12 +254,68 @@ TEST_F(HostedHostile, BlocksTheSignalThatStopsIt) {
   EXPECT_FALSE(process_exists(hosted().stub().pid()) && hosted().stub().pid() != 0);
 }
 
+// Behind the back of make_way(): by hand, in the page tables.
 TEST_F(HostedHostile, MapsWhereTheStubIs) {
   guest().load({0x88, 0x07, 0x0f, 0x05});  // mov [rdi], al; syscall
-  guest().map(kStubRegion);
-  vcpu().edit_regs()[UserRegs::kRdi] = kStubRegion.raw();
+  guest().map(stub_at());
+  vcpu().edit_regs()[UserRegs::kRdi] = stub_at().raw();
   const auto end = guest().expect<FatalEvent>();
   EXPECT_NE(end.summary.find("needs for itself"), std::string::npos) << end.summary;
+}
+
+// The way a mapping takes: what is there already gets out of it, with all of the guest's state.
+TEST_F(HostedHostile, TheStubMovesOutOfTheWay) {
+  // movq xmm3, rbx; wrfsbase rbx; syscall; mov [rdi], al; mov cl, [rdi]; movq rdx, xmm3; rdfsbase rsi; syscall
+  guest().load({0x66, 0x48, 0x0f, 0x6e, 0xdb, 0xf3, 0x48, 0x0f, 0xae, 0xd3, 0x0f, 0x05, 0x88, 0x07,
+                0x8a, 0x0f, 0x66, 0x48, 0x0f, 0x7e, 0xda, 0xf3, 0x48, 0x0f, 0xae, 0xc6, 0x0f, 0x05});
+  vcpu().edit_regs()[UserRegs::kRbx] = 0x1234'5678;
+  guest().expect<SyscallEvent>();
+  const pid_t before = hosted().stub().pid();
+  for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{FLH_DATA}, std::uint64_t{FLH_REGION_BYTES - 1}}) {
+    const Gva target = stub_at(offset).page_base();
+    ASSERT_TRUE(machine().user_half()->make_way(target, target + kPageSize, [](Gva, Gva) { return true; }));
+    EXPECT_FALSE(hosted().stub().place().contains(target));
+    guest().map(target);
+    vcpu().edit_regs()[UserRegs::kRdi] = target.raw();
+    vcpu().edit_regs()[UserRegs::kRax] = 0x77;
+    vcpu().edit_regs().rip = kCode.raw() + 12;
+    guest().expect<SyscallEvent>();
+    EXPECT_EQ(guest().bytes(target)[0], std::byte{0x77});
+    EXPECT_EQ(vcpu().regs()[UserRegs::kRdx], 0x1234'5678U);
+    EXPECT_EQ(vcpu().regs()[UserRegs::kRsi], 0x1234'5678U);
+  }
+  EXPECT_FALSE(process_exists(before));
+}
+
+// "Unmaps the stub's own pages": what is not the guest's stays as it is, and what the guest jumps
+// to where the stub was before is not mapped.
+TEST_F(HostedHostile, WhereTheStubWasThereIsNothing) {
+  const Gva old = stub_at();
+  ASSERT_TRUE(machine().user_half()->make_way(old, old + kPageSize, [](Gva, Gva) { return true; }));
+  for (const std::vector<unsigned>& code : {std::vector<unsigned>{0x8a, 0x07}, {0x88, 0x07}, {0xff, 0xe7}}) {
+    guest().load(code);
+    vcpu().edit_regs()[UserRegs::kRdi] = old.raw() + FLH_DATA;
+    const auto fault = guest().expect<PageFaultEvent>();
+    EXPECT_EQ(fault.address, old + FLH_DATA);
+    EXPECT_FALSE(fault.error.present());
+    guest().machine().sink().drop_all();
+  }
+}
+
+TEST_F(HostedHostile, AMappingThatLeavesNoRoomIsRefused) {
+  guest().load({0x0f, 0x05});
+  ASSERT_FALSE(vcpu().capabilities().whole_user_half);
+  const auto place = hosted().stub().place();
+  EXPECT_FALSE(machine().user_half()->make_way(Gva(0), hosted::kMappableEnd, [](Gva, Gva) { return true; }));
+  EXPECT_FALSE(machine().user_half()->make_way(place.start, place.end(), [](Gva, Gva) { return false; }));
+  EXPECT_EQ(hosted().stub().place(), place);
+  guest().expect<SyscallEvent>();
+}
+
+TEST_F(HostedHostile, NoTwoGuestsHaveTheStubAtTheSamePlace) {
+  const Gva first = stub_at();
+  make();
+  EXPECT_NE(stub_at(), first);
 }
 
 TEST_F(HostedHostile, A32BitCodeSegment) {

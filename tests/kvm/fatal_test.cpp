@@ -1,10 +1,10 @@
 // A vCPU that cannot go on says why. The guest is broken from outside: user code cannot do this.
-#include "tests/kvm/tiny_guest.hpp"
+#include "tests/kvm/kvm_guest.hpp"
 
 namespace faultline::vmm::testing {
 namespace {
 
-using Fatal = TinyGuestTest;
+using Fatal = KvmTest;
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 

@@ -1,15 +1,15 @@
 // The sinks against the hardware: what user code reads after the host changed its translation.
-#include "tests/kvm/tiny_guest.hpp"
+#include "tests/kvm/kvm_guest.hpp"
 
 namespace faultline::vmm::testing {
 namespace {
 
 using mmu::Pte;
 
-class Sink : public TinyGuestTest {
+class Sink : public KvmTest {
  protected:
   void SetUp() override {
-    TinyGuestTest::SetUp();
+    KvmTest::SetUp();
     if (IsSkipped()) return;
     // start: mov rax, [rdi]; syscall; mov [rdi], rbx; syscall
     guest().load({0x48, 0x8b, 0x07, 0x0f, 0x05, 0x48, 0x89, 0x1f, 0x0f, 0x05});

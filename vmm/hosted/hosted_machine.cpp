@@ -32,6 +32,16 @@ mmu::TlbAction HostedSink::drop_all() {
   return mmu::TlbAction::kFullDrop;
 }
 
+bool HostedUserHalf::make_way(Gva start, Gva end, const IsFree& is_free) {
+  return std::ranges::all_of(vcpus_, [&](HostedVcpu* vcpu) {
+    const StubPlace at = vcpu->stub().place();
+    if (!at.overlaps(start, end)) return true;
+    const auto elsewhere =
+        find_place([&](Gva from, Gva to) { return (to <= start || from >= end) && is_free(from, to); });
+    return elsewhere && vcpu->move_stub(*elsewhere).has_value();
+  });
+}
+
 HostedMachine::HostedMachine(GuestRam ram)
     : ram_(std::move(ram)),
       frames_(std::make_unique<mmu::FrameAllocator>(ram_.memory(), kFirstFrame)),
@@ -67,13 +77,14 @@ Result<std::unique_ptr<Vcpu>> HostedMachine::create_vcpu() {
 
 namespace faultline::vmm {
 
-Result<void> try_hosted() {
+Result<VcpuCapabilities> try_hosted() {
   MachineConfig config;
   config.memory_bytes = 1ULL << 20;
   auto machine = hosted::HostedMachine::create(config);
   if (!machine) return tl::unexpected(machine.error());
   auto vcpu = (*machine)->create_vcpu();
-  return vcpu ? Result<void>() : tl::unexpected(vcpu.error());
+  if (!vcpu) return tl::unexpected(vcpu.error());
+  return (*vcpu)->capabilities();
 }
 
 Result<std::unique_ptr<Machine>> create_hosted_machine(const MachineConfig& config) {

@@ -24,6 +24,17 @@ class HostedSink final : public mmu::TlbSink {
   const std::vector<HostedVcpu*>& vcpus_;
 };
 
+// Moves stubs out of the guest's way.
+class HostedUserHalf final : public mmu::UserHalf {
+ public:
+  // `vcpus`: as for HostedSink.
+  explicit HostedUserHalf(const std::vector<HostedVcpu*>& vcpus) : vcpus_(vcpus) {}
+  [[nodiscard]] bool make_way(Gva start, Gva end, const IsFree& is_free) override;
+
+ private:
+  const std::vector<HostedVcpu*>& vcpus_;
+};
+
 // Its vCPUs must be gone before it is.
 class HostedMachine final : public Machine {
  public:
@@ -32,6 +43,7 @@ class HostedMachine final : public Machine {
   [[nodiscard]] mmu::FrameAllocator& frames() override { return *frames_; }
   [[nodiscard]] mmu::TlbSink& sink() override { return sink_; }
   [[nodiscard]] Gfn kernel_half() const override { return Gfn(0); }
+  [[nodiscard]] mmu::UserHalf* user_half() override { return &user_half_; }
   [[nodiscard]] mmu::PagingMode mode() const override { return mmu::PagingMode::kFourLevel; }
   Result<std::unique_ptr<Vcpu>> create_vcpu() override;
   [[nodiscard]] std::string_view backend() const override { return "hosted"; }
@@ -50,6 +62,7 @@ class HostedMachine final : public Machine {
   std::vector<HostedVcpu*> vcpus_;
   unsigned created_ = 0;
   HostedSink sink_{vcpus_};
+  HostedUserHalf user_half_{vcpus_};
   std::size_t mapping_limit_;
 };
 
@@ -57,8 +70,9 @@ class HostedMachine final : public Machine {
 
 namespace faultline::vmm {
 
-// Starts and ends a guest process, to see whether this host allows it. Error: what is missing.
-Result<void> try_hosted();
+// Starts and ends a guest process, to see whether this host allows it, and what it can do then.
+// Error: what is missing.
+Result<VcpuCapabilities> try_hosted();
 
 // Errors: a configuration that only KVM can do; what the host lacks shows when a vCPU is made.
 Result<std::unique_ptr<Machine>> create_hosted_machine(const MachineConfig& config);

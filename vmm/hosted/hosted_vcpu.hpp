@@ -37,6 +37,10 @@ class HostedVcpu final : public Vcpu {
   [[nodiscard]] const VcpuCapabilities& capabilities() const override { return capabilities_; }
   [[nodiscard]] unsigned index() const override { return index_; }
 
+  // Goes on in another process whose region is at `place`. Precondition: not in run(). Error: none
+  // can be started, and the old one goes on.
+  Result<void> move_stub(StubPlace place);
+
   [[nodiscard]] Shadow& shadow() { return shadow_; }
   [[nodiscard]] const Shadow& shadow() const { return shadow_; }
   [[nodiscard]] const StubProcess& stub() const { return *stub_; }
@@ -65,6 +69,7 @@ class HostedVcpu final : public Vcpu {
     bool operator==(const Miss&) const = default;
   };
 
+  const GuestRam& ram_;
   std::unique_ptr<StubProcess> stub_;
   Shadow shadow_;
   unsigned index_;

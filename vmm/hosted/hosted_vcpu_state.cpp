@@ -31,10 +31,11 @@ bool canonical(std::uint64_t base) { return mmu::is_canonical(Gva(base), mmu::Pa
 
 HostedVcpu::HostedVcpu(std::unique_ptr<StubProcess> stub, const GuestRam& ram, unsigned index, std::size_t limit,
                        std::function<void(HostedVcpu&)> gone)
-    : stub_(std::move(stub)), shadow_(*stub_, ram.memory(), limit), index_(index), gone_(std::move(gone)) {
+    : ram_(ram), stub_(std::move(stub)), shadow_(*stub_, ram.memory(), limit), index_(index), gone_(std::move(gone)) {
   capabilities_.backend = "hosted";
   // The host kernel answers some itself: UMIP instructions, split locks.
   capabilities_.precise_exceptions = false;
+  capabilities_.whole_user_half = false;
   capabilities_.cpuid_as_told = stub_->cpuid_faults();
 }
 
@@ -44,7 +45,9 @@ HostedVcpu::~HostedVcpu() {
 
 Result<std::unique_ptr<HostedVcpu>> HostedVcpu::create(const GuestRam& ram, unsigned index, std::size_t limit,
                                                        std::function<void(HostedVcpu&)> gone) {
-  auto stub = StubProcess::start(ram);
+  const auto place = find_place([](Gva, Gva) { return true; });
+  if (!place) return fail("no randomness for the hosted backend: getrandom fails");
+  auto stub = StubProcess::start(ram, *place);
   if (!stub) return tl::unexpected(stub.error());
   std::unique_ptr<HostedVcpu> vcpu(new HostedVcpu(std::move(*stub), ram, index, limit, std::move(gone)));
   if (auto done = vcpu->set_up(); !done) return tl::unexpected(done.error());
@@ -67,6 +70,19 @@ Result<void> HostedVcpu::set_up() {
   store(initial, kFcw, kInitialFcw);
   store(initial, kMxcsr, kInitialMxcsr);
   return set_xsave(initial);
+}
+
+// General registers are in regs_, and come with the next run.
+Result<void> HostedVcpu::move_stub(StubPlace place) {
+  std::vector<std::byte> state(xsave_bytes_);
+  if (auto done = get_xsave(state); !done) return done;
+  const std::uint64_t fs = stub_->fs_base(), gs = stub_->gs_base();
+  if (auto moved = stub_->move_to(ram_, place); !moved) return moved;
+  shadow_.forget_all();
+  if (!stub_->load_frame(frame_)) return fail("the hosted backend's process left no registers at its first stop");
+  stub_->set_fs_base(fs);
+  stub_->set_gs_base(gs);
+  return set_xsave(state);
 }
 
 Result<void> HostedVcpu::get_xsave(std::span<std::byte> area) {

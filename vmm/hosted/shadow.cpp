@@ -16,8 +16,6 @@ constexpr std::uint64_t kWindowPages = 16;
 // Mappings that one fault can add: every page of the window on its own, and splits at both ends.
 constexpr std::size_t kRoomForOneFault = kWindowPages + 2;
 
-bool in_region(Gva page) { return page >= kStubRegion && page < kStubRegionEnd; }
-
 Protection protection_of(Pte leaf, const mmu::Rights& rights) {
   Protection p = PROT_READ;
   if (rights.write && leaf.dirty()) p |= PROT_WRITE;
@@ -48,7 +46,7 @@ Shadow::Answer Shadow::resolve(Gva address, mmu::ErrorCode error) {
   if (!rights.user || (error.write() && !rights.write) || (error.fetch() && !rights.execute))
     return Answer::kProtection;
   if (!memory_.contains(walk.physical().page())) return Answer::kNotPresent;
-  if (in_region(address.page_base())) return Answer::kCollision;
+  if (stub_.place().contains(address)) return Answer::kCollision;
   mark(walk, error.write());
   map_around(mmu::walk(memory_, root_, kMode, address));
   return Answer::kMapped;
@@ -97,7 +95,7 @@ void Shadow::map_around(const mmu::Walk& walk) {
     const Gva at{Vpn(p)};
     const Pte entry = mmu::PteSlot(memory_, leaf.slot.page(), mmu::table_index(at, 1)).load();
     const bool usable = entry.has(Pte::kPresent | Pte::kUser | Pte::kAccessed) && memory_.contains(entry.frame()) &&
-                        mmu::reserved_bits(entry, 1, 52) == 0 && !in_region(at);
+                        mmu::reserved_bits(entry, 1, 52) == 0 && !stub_.place().contains(at);
     if (!usable) continue;
     const Protection protection =
         protection_of(entry, {above.write && entry.writable(), above.user, above.execute && !entry.no_execute()});

@@ -43,6 +43,8 @@ class Shadow {
   // Removes what is mapped in [start, end), before the guest's next instruction.
   void flush(Gva start, Gva end);
   void drop_all();
+  // The stub is another one, which has nothing mapped.
+  void forget_all() { mappings_.clear(); }
 
   [[nodiscard]] std::size_t mappings() const { return mappings_.count(); }
   [[nodiscard]] const ShadowStatistics& statistics() const { return statistics_; }

@@ -10,13 +10,10 @@
 
 #include "mmu/base/address.hpp"
 #include "vmm/hosted/stub_layout.h"
+#include "vmm/hosted/stub_place.hpp"
 
 namespace faultline::vmm::hosted {
 
-// Where the region lies in the stub. The guest's address space has nothing there unless a program
-// asks for exactly this place (docs/hosted.md).
-inline constexpr Gva kStubRegion{0x2f5c'7a30'0000};
-inline constexpr Gva kStubRegionEnd{kStubRegion.raw() + FLH_REGION_BYTES};
 // TASK_SIZE_MAX of a host with four levels: the end of what the stub can map.
 inline constexpr Gva kMappableEnd{0x7fff'ffff'f000};
 

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstring>
 #include <ctime>
+#include <utility>
 
 #include "vmm/hosted/filters.hpp"
 #include "vmm/hosted/stub_start.hpp"
@@ -37,15 +38,14 @@ void futex_wait(std::uint32_t& word, std::uint32_t value) {
 }
 void futex_wake(std::uint32_t& word) { ::syscall(SYS_futex, &word, FUTEX_WAKE, 1, nullptr, nullptr, 0); }
 
-constexpr std::uint64_t kStackStart = kStubRegion.raw() + FLH_STACK;
-
 }  // namespace
 
-Result<std::unique_ptr<StubProcess>> StubProcess::start(const GuestRam& ram) {
+Result<std::unique_ptr<StubProcess>> StubProcess::start(const GuestRam& ram, StubPlace place) {
   if ((::getauxval(AT_HWCAP2) & kFsgsbase) == 0) {
     return fail("the hosted backend needs the FSGSBASE instructions: a CPU since 2013 and Linux 5.9 or newer");
   }
   std::unique_ptr<StubProcess> stub(new StubProcess);
+  stub->place_ = place;
   if (auto done = stub->spawn(ram); !done) return tl::unexpected(done.error());
   const std::atomic<bool> urgent{false};
   const auto deadline = Clock::now() + kStartGrace;
@@ -63,6 +63,25 @@ Result<std::unique_ptr<StubProcess>> StubProcess::start(const GuestRam& ram) {
   return stub;
 }
 
+Result<void> StubProcess::move_to(const GuestRam& ram, StubPlace place) {
+  auto started = start(ram, place);
+  if (!started) return tl::unexpected(started.error());
+  StubProcess& fresh = **started;
+  kill("");
+  place_ = place;
+  region_ = std::move(fresh.region_);
+  command_ = std::move(fresh.command_);
+  command_end_ = std::move(fresh.command_end_);
+  ack_ = std::move(fresh.ack_);
+  mapping_ = std::move(fresh.mapping_);
+  area_ = fresh.area_;
+  calls_.clear();
+  pid_ = std::exchange(fresh.pid_, 0);
+  group_.store(fresh.group_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  thread_.store(fresh.thread_.load(std::memory_order_relaxed), std::memory_order_release);
+  return {};
+}
+
 Result<void> StubProcess::spawn(const GuestRam& ram) {
   region_ = FileDescriptor(::memfd_create("faultline-stub", MFD_CLOEXEC));
   if (!region_.valid() || ::ftruncate(region_.get(), FLH_REGION_BYTES) != 0)
@@ -73,9 +92,9 @@ Result<void> StubProcess::spawn(const GuestRam& ram) {
   area_ = static_cast<StubArea*>(at);
   std::memcpy(area_->code.data(), faultline_hosted_stub,
               static_cast<std::size_t>(faultline_hosted_stub_end - faultline_hosted_stub));
-  write_filters(area_->data);
+  write_filters(area_->data, place_);
   area_->data.full_mask = ~std::uint64_t{0};
-  area_->data.stack = {.ss_sp = reinterpret_cast<void*>(kStackStart), .ss_flags = 0, .ss_size = area_->stack.size()};
+  area_->data.stack = {.ss_sp = reinterpret_cast<void*>(stack_start()), .ss_flags = 0, .ss_size = area_->stack.size()};
 
   std::array<int, 2> command{}, ack{};
   if (::pipe2(command.data(), O_CLOEXEC) != 0) return fail(fmt::format("pipe: {}", std::strerror(errno)));
@@ -87,7 +106,7 @@ Result<void> StubProcess::spawn(const GuestRam& ram) {
 
   // Not fork(): handlers of other libraries have no business in the stub.
   const long child = ::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, 0);
-  if (child == 0) become_stub({region_.get(), ram.fd(), command_end_.get(), ack_end.get()}, *area_);
+  if (child == 0) become_stub({region_.get(), ram.fd(), command_end_.get(), ack_end.get()}, place_, *area_);
   if (child < 0) return fail(fmt::format("cannot start the hosted backend's process: {}", std::strerror(errno)));
   pid_ = group_ = static_cast<pid_t>(child);
   return {};
@@ -141,8 +160,8 @@ void StubProcess::unmap(Gva start, Gva end) {
     if (from < to) queue({.number = SYS_munmap, .arguments = {from.raw(), to - from}});
   };
   end = std::min(end, kMappableEnd);
-  part(start, std::min(end, kStubRegion));
-  part(std::max(start, kStubRegionEnd), end);
+  part(start, std::min(end, place_.start));
+  part(std::max(start, place_.end()), end);
 }
 
 void StubProcess::unmap_all() {
@@ -215,12 +234,12 @@ StubProcess::Wait StubProcess::wait(const std::atomic<bool>& urgent) {
 void StubProcess::interrupt() const {
   const int saved = errno;
   if (const pid_t thread = thread_.load(std::memory_order_acquire); thread != 0)
-    ::syscall(SYS_tgkill, group_, thread, kStopSignal);
+    ::syscall(SYS_tgkill, group_.load(std::memory_order_relaxed), thread, kStopSignal);
   errno = saved;
 }
 
 bool StubProcess::load_frame(KernelFrame& frame) const {
-  const std::uint64_t offset = area_->data.frame - kStackStart;
+  const std::uint64_t offset = area_->data.frame - stack_start();
   if (offset >= area_->stack.size() || area_->stack.size() - offset < sizeof frame || offset % 8 != 0) return false;
   std::memcpy(&frame, area_->stack.data() + offset, sizeof frame);
   // Where it belongs; store_frame() writes it there again.
@@ -230,15 +249,15 @@ bool StubProcess::load_frame(KernelFrame& frame) const {
 
 void StubProcess::store_frame(const KernelFrame& frame) {
   KernelFrame copy = frame;
-  copy.stack = {.ss_sp = reinterpret_cast<void*>(kStackStart), .ss_flags = 0, .ss_size = area_->stack.size()};
+  copy.stack = {.ss_sp = reinterpret_cast<void*>(stack_start()), .ss_flags = 0, .ss_size = area_->stack.size()};
   copy.signal_mask = guest_signal_mask();
   copy.return_address = 0;
   std::memcpy(area_->stack.data() + frame.return_address, &copy, sizeof copy);
-  area_->data.frame = kStackStart + frame.return_address;
+  area_->data.frame = stack_start() + frame.return_address;
 }
 
 std::span<std::byte> StubProcess::xsave_area(const KernelFrame& frame) const {
-  const std::uint64_t offset = frame.context.fpstate - kStackStart;
+  const std::uint64_t offset = frame.context.fpstate - stack_start();
   if (offset >= area_->stack.size()) return {};
   return std::span(area_->stack).subspan(offset);
 }

@@ -30,7 +30,11 @@ class StubProcess {
  public:
   // A stub that has nothing mapped but its own region, at its first stop. Error: this host
   // cannot run one; says what is missing.
-  static Result<std::unique_ptr<StubProcess>> start(const GuestRam& ram);
+  static Result<std::unique_ptr<StubProcess>> start(const GuestRam& ram, StubPlace place);
+  // Replaces the process by a new one, just started, whose region is at `place`. Precondition:
+  // stopped. On an error the old one stays.
+  Result<void> move_to(const GuestRam& ram, StubPlace place);
+  [[nodiscard]] StubPlace place() const { return place_; }
   ~StubProcess();  // kills it; no process is left
   StubProcess(const StubProcess&) = delete;
   StubProcess& operator=(const StubProcess&) = delete;
@@ -81,6 +85,7 @@ class StubProcess {
  private:
   StubProcess() = default;
   Result<void> spawn(const GuestRam& ram);
+  [[nodiscard]] std::uint64_t stack_start() const { return place_.at(FLH_STACK).raw(); }
   void queue(StubCall call);
   Result<void> command(std::span<const StubCall> calls, bool resume);
   Result<void> make_calls(bool resume);
@@ -88,13 +93,14 @@ class StubProcess {
   [[nodiscard]] bool died();
   [[nodiscard]] std::atomic_ref<std::uint32_t> state() const { return std::atomic_ref(area_->data.state); }
 
+  StubPlace place_;
   FileDescriptor region_, command_, ack_;
   FileDescriptor command_end_;  // the stub's, kept: a write for a dead stub must not raise SIGPIPE
   Mapping mapping_;
   StubArea* area_ = nullptr;
   pid_t pid_ = 0;  // 0: reaped
   std::atomic<pid_t> thread_{0};
-  pid_t group_ = 0;
+  std::atomic<pid_t> group_{0};
   bool cpuid_faults_ = false;
   std::vector<StubCall> calls_;
   std::string obituary_;

@@ -60,9 +60,9 @@ void keep_only(const StubDescriptors& from, StubArea& area) {
   check(area, ::syscall(SYS_close_range, 3U, ~0U, 0U));
 }
 
-void map_region(int region, StubArea& area) {
+void map_region(int region, StubPlace place, StubArea& area) {
   const auto map = [&](std::uint64_t from, std::uint64_t to, int protection) {
-    void* at = reinterpret_cast<void*>(kStubRegion.raw() + from);
+    void* at = reinterpret_cast<void*>(place.at(from).raw());
     if (::mmap(at, to - from, protection, MAP_SHARED | MAP_FIXED_NOREPLACE, region, static_cast<off_t>(from)) != at)
       give_up(area, errno != 0 ? errno : EEXIST);
   };
@@ -77,11 +77,11 @@ void make_cpuid_fault(StubArea& area) {
   area.data.cpuid_faults = ::syscall(SYS_arch_prctl, kArchCpuid, 0UL) == 0 ? 1 : 0;
 }
 
-void take_signals(StubArea& area) {
+void take_signals(StubPlace place, StubArea& area) {
   const std::uint64_t mask = guest_signal_mask();
   check(area, ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, sizeof mask));
   const std::uint64_t handler =
-      kStubRegion.raw() + static_cast<std::uint64_t>(faultline_hosted_handler - faultline_hosted_stub);
+      place.at(static_cast<std::uint64_t>(faultline_hosted_handler - faultline_hosted_stub)).raw();
   const Action action{handler, SA_SIGINFO | SA_ONSTACK | kRestorerFlag, 0, kAllSignals};
   for (const int signal : kStopSignals)
     check(area, ::syscall(SYS_rt_sigaction, signal, &action, nullptr, sizeof action.mask));
@@ -95,17 +95,17 @@ std::uint64_t guest_signal_mask() {
   return mask;
 }
 
-void become_stub(const StubDescriptors& descriptors, StubArea& area) {
+void become_stub(const StubDescriptors& descriptors, StubPlace place, StubArea& area) {
   // Nobody but the VMM may look into it or leave its memory in a core file.
   check(area, ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
   check(area, ::prctl(PR_SET_NAME, "faultline-stub", 0, 0, 0));
   check(area, ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-  map_region(descriptors.region, area);
+  map_region(descriptors.region, place, area);
   keep_only(descriptors, area);
   leave_restartable_sequences(area);
-  take_signals(area);
+  take_signals(place, area);
   make_cpuid_fault(area);
-  reinterpret_cast<void (*)()>(kStubRegion.raw() + FLH_CODE)();
+  reinterpret_cast<void (*)()>(place.at(FLH_CODE).raw())();
   __builtin_unreachable();
 }
 

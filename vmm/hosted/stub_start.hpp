@@ -13,9 +13,10 @@ struct StubDescriptors {
   int ack = -1;      // to write to
 };
 
+// `place`: where its region is to be.
 // In the child of a fork of a process with threads: system calls only, no locks, no heap. What
 // fails is left in `area.data.error`, and the child exits with FLH_EXIT_SET_UP.
-[[noreturn]] void become_stub(const StubDescriptors& descriptors, StubArea& area);
+[[noreturn]] void become_stub(const StubDescriptors& descriptors, StubPlace place, StubArea& area);
 
 // The signal that brings guest code to a stop without an exception.
 inline constexpr int kStopSignal = SIGUSR1;

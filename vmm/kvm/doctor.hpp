@@ -27,6 +27,8 @@ struct DoctorReport {
   std::vector<Fact> host;
   std::vector<Fact> kvm;  // module, parameter, API version
   std::vector<Fact> capabilities;
+  std::vector<Fact> vcpu;    // what a vCPU of this KVM can do (VcpuCapabilities)
+  std::vector<Fact> hosted;  // and one of the hosted backend; empty where it does not work
   std::string sink, sink_reason;
   std::vector<Probe> probes;
   std::vector<Fact> costs;  // labelled with their unit

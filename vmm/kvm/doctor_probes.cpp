@@ -191,6 +191,7 @@ class Prober {
 Result<void> probe_machine(KvmMachine& machine, DoctorReport& report) {
   auto vcpu = machine.create_kvm_vcpu();
   if (!vcpu) return tl::unexpected(vcpu.error());
+  for (auto& [name, value] : describe((*vcpu)->capabilities())) report.vcpu.push_back({name, value});
   return Prober(machine, **vcpu, report).run();
 }
 

@@ -43,6 +43,8 @@ std::string DoctorReport::to_text() const {
   section(text, "Host", host);
   section(text, "KVM", kvm);
   section(text, "Capabilities", capabilities);
+  section(text, "A vCPU on KVM", vcpu);
+  section(text, "A hosted vCPU", hosted);
   if (!sink.empty()) section(text, "Coherence sink", {{sink, sink_reason}});
   Facts found;
   for (const Probe& p : probes) found.push_back({p.name, p.usual ? p.finding : p.finding + "  (quirk)"});
@@ -61,6 +63,8 @@ nlohmann::json DoctorReport::to_json() const {
           {"host", object(host)},
           {"kvm", object(kvm)},
           {"capabilities", object(capabilities)},
+          {"vcpu_capabilities", object(vcpu)},
+          {"hosted_capabilities", object(hosted)},
           {"sink", {{"name", sink}, {"reason", sink_reason}}},
           {"probes", std::move(found)},
           {"costs", object(costs)},

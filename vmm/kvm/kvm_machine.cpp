@@ -68,6 +68,7 @@ Result<std::unique_ptr<KvmVcpu>> KvmMachine::make_vcpu() {
   flush_requests_.push_back(std::make_unique<FlushRequest>(false));
   VcpuCapabilities capabilities;
   capabilities.backend = backend_.name;
+  capabilities.supervisor_code = true;
   capabilities.five_level_paging = config_.mode == mmu::PagingMode::kFiveLevel;
   return std::make_unique<KvmVcpu>(std::move(*vcpu), index, model_, ram_, sink_.variant, *flush_requests_.back(),
                                    std::move(capabilities), root);

@@ -8,6 +8,7 @@
 #include "mmu/arch/paging_mode.hpp"
 #include "mmu/phys/frame_allocator.hpp"
 #include "mmu/ports/tlb_sink.hpp"
+#include "mmu/ports/user_half.hpp"
 #include "vmm/port/vcpu.hpp"
 
 namespace faultline::vmm {
@@ -27,6 +28,8 @@ class Machine {
   [[nodiscard]] virtual mmu::TlbSink& sink() = 0;
   // The root-level table that holds the supervisor half (MmuEnv::kernel_half); Gfn(0): none.
   [[nodiscard]] virtual Gfn kernel_half() const = 0;
+  // What keeps the machine's own out of the guest's way in the user half; null: it has nothing there.
+  [[nodiscard]] virtual mmu::UserHalf* user_half() { return nullptr; }
   [[nodiscard]] virtual mmu::PagingMode mode() const = 0;
   virtual Result<std::unique_ptr<Vcpu>> create_vcpu() = 0;
   // "kvm-pvm": what every record and report is labelled with.

@@ -8,7 +8,9 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "mmu/arch/error_code.hpp"
 #include "mmu/base/address.hpp"
@@ -62,8 +64,12 @@ struct VcpuCapabilities {
   bool five_level_paging = false;
   bool single_step_by_tf = true;   // RFLAGS.TF in user code gives #DB
   bool precise_exceptions = true;  // every user exception arrives with its vector
+  bool whole_user_half = true;     // a mapping may take all of it; else one that takes it all is ENOMEM
   bool cpuid_as_told = true;       // CPUID in user code is as vmm/port/guest_cpu.hpp has it; else the host's own
 };
+
+// Each by its name, with "yes" or "no": what doctor prints, and what scripts ask for.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> describe(const VcpuCapabilities& capabilities);
 
 class Vcpu {
  public:

@@ -34,6 +34,7 @@ linux_abi::LoadResult<void> Session::start() {
                            .kernel_half = machine_->kernel_half(),
                            .mode = machine_->mode(),
                            .behaviour = config_.behaviour,
+                           .user_half = machine_->user_half(),
                            .commit = config_.commit ? &*config_.commit : nullptr});
 
   auto vcpu = machine_->create_vcpu();

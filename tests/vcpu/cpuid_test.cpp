@@ -1,0 +1,96 @@
+// CPUID of user code: the same CPU on every backend.
+#include <cpuid.h>
+
+#include "tests/vcpu/vcpu_test.hpp"
+#include "vmm/port/guest_cpu.hpp"
+
+namespace faultline::vmm::testing {
+namespace {
+
+// mov esi, ecx behind it, because SYSCALL takes RCX.
+const std::vector<unsigned> kAsk = {0x0f, 0xa2, 0x89, 0xce, 0x0f, 0x05};
+
+// Precondition: kAsk is loaded.
+CpuidRegs ask(TinyGuest& guest, std::uint32_t leaf, std::uint32_t subleaf) {
+  guest.start();
+  guest.vcpu().edit_regs()[UserRegs::kRax] = leaf | 0xffff'ffff'0000'0000;
+  guest.vcpu().edit_regs()[UserRegs::kRcx] = subleaf;
+  guest.expect<SyscallEvent>();
+  const UserRegs& r = guest.vcpu().regs();
+  for (const unsigned n : {UserRegs::kRax, UserRegs::kRbx, UserRegs::kRsi, UserRegs::kRdx}) {
+    EXPECT_EQ(r[n] >> 32, 0U) << n;
+  }
+  const auto low = [&r](unsigned n) { return static_cast<std::uint32_t>(r[n]); };
+  return {low(UserRegs::kRax), low(UserRegs::kRbx), low(UserRegs::kRsi), low(UserRegs::kRdx)};
+}
+
+using CpuidOfTwoBackends = OnBackend;
+class CpuidInUserCode : public VcpuTest {};
+FL_ON_EVERY_BACKEND(CpuidInUserCode);
+
+TEST_P(CpuidInUserCode, IsTheHostsForWhatALibraryChoosesItsCodeBy) {
+  if (!can().cpuid_as_told) GTEST_SKIP() << "user code sees the host's own CPUID here";
+  guest().load(kAsk);
+  const auto host = [](std::uint32_t leaf, std::uint32_t subleaf) {
+    CpuidRegs r;
+    __cpuid_count(leaf, subleaf, r.eax, r.ebx, r.ecx, r.edx);
+    return r;
+  };
+  const std::uint64_t components = vcpu().xsave_features();
+  const CpuidRegs features = ask(guest(), 1, 0), more = ask(guest(), 7, 0), extended = ask(guest(), 0x8000'0001, 0);
+  constexpr std::uint32_t kHypervisor = 1U << 31;
+  EXPECT_EQ(features.ecx | kHypervisor, guest_cpuid(1, 0, host(1, 0), components).ecx | kHypervisor);
+  EXPECT_EQ(more.ebx, guest_cpuid(7, 0, host(7, 0), components).ebx);
+  EXPECT_EQ(extended.ecx, guest_cpuid(0x8000'0001, 0, host(0x8000'0001, 0), components).ecx);
+  EXPECT_EQ(ask(guest(), 0xd, 0).eax, static_cast<std::uint32_t>(components));
+  EXPECT_EQ(ask(guest(), 0xd, 0).ebx, vcpu().xsave_size());
+}
+
+TEST_F(CpuidOfTwoBackends, IsTheSame) {
+  make_on("hosted");
+  if (IsSkipped()) return;
+  if (!can().cpuid_as_told) GTEST_SKIP() << "user code sees the host's own CPUID here";
+  if (auto system = kvm::System::open(); !system) GTEST_SKIP() << system.error().message;
+  MachineConfig config;
+  config.backend = "kvm";
+  auto other = TinyGuest::create_on(create_machine(config));
+  ASSERT_TRUE(other.has_value()) << other.error().message;
+  guest().load(kAsk);
+  (*other)->load(kAsk);
+  const auto same = [&](std::uint32_t leaf, std::uint32_t subleaf) {
+    EXPECT_EQ(ask(guest(), leaf, subleaf), ask(**other, leaf, subleaf)) << std::hex << leaf << "/" << subleaf;
+  };
+  for (std::uint32_t leaf = 0; leaf <= 0x28; ++leaf) {
+    const bool deep = leaf == 4 || leaf == 7 || leaf == 0xb || leaf == 0xd || leaf == 0x1f;
+    for (std::uint32_t subleaf = 0; subleaf < (deep ? 20U : 2U); ++subleaf) same(leaf, subleaf);
+  }
+  for (std::uint32_t leaf = 0x8000'0000; leaf <= 0x8000'0024; ++leaf) same(leaf, 0);
+  for (const std::uint32_t leaf : {0x100U, 0x4000'0000U, 0x4000'0001U, 0x5000'0000U, 0x8086'0000U, ~0U}) same(leaf, 0);
+}
+
+TEST_P(CpuidInUserCode, AcrossTwoPagesWithAPrefix) {
+  if (!can().cpuid_as_told) GTEST_SKIP() << "user code sees the host's own CPUID here";
+  guest().load({});
+  std::byte* end = guest().bytes(kCode) + kPageSize;
+  end[-2] = std::byte{0x48}, end[-1] = std::byte{0x0f};
+  std::byte* next = guest().map(kCode + kPageSize);
+  next[0] = std::byte{0xa2}, next[1] = std::byte{0x0f}, next[2] = std::byte{0x05};
+  vcpu().edit_regs().rip = kCode.raw() + kPageSize - 2;
+  vcpu().edit_regs()[UserRegs::kRax] = 0;
+  guest().expect<SyscallEvent>();
+  EXPECT_EQ(vcpu().regs().rip, kCode.raw() + kPageSize + 3);
+  EXPECT_NE(vcpu().regs()[UserRegs::kRbx], 0U) << "the vendor";
+}
+
+TEST_P(CpuidInUserCode, IsOneStepOfTheTrapFlag) {
+  if (!can().single_step_by_tf) GTEST_SKIP() << "no single step by the trap flag here";
+  guest().load({0x0f, 0xa2, 0x90});
+  vcpu().edit_regs().rflags |= 1U << 8;
+  for (const std::uint64_t offset : {2U, 3U}) {
+    EXPECT_EQ(guest().expect<ExceptionEvent>().vector, 1);
+    EXPECT_EQ(vcpu().regs().rip, kCode.raw() + offset);
+  }
+}
+
+}  // namespace
+}  // namespace faultline::vmm::testing
