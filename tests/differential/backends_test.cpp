@@ -1,11 +1,11 @@
 // KVM and hosted see the same faults: address, error code, path and outcome, one after the other.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "tests/differential/compare.hpp"
-#include "tests/support/scratch_folder.hpp"
+#include "tests/differential/tables.hpp"
 
 namespace faultline::test {
 namespace {
@@ -18,9 +18,10 @@ void PrintTo(const Fault& f, std::ostream* out) {
   *out << f.address << " error " << f.code << " at " << f.ip << " " << f.path << " " << f.outcome;
 }
 
-std::vector<Fault> faults_of(const std::string& program, const std::string& backend, const ScratchFolder& folder) {
-  const std::string log = folder.path() + "/" + backend + ".jsonl";
-  const Row row{.name = program, .argv = {"@" + program}};
+std::vector<Fault> faults_of(const Row& row, const std::string& backend, const ScratchFolder& folder,
+                             const ScratchFolder& logs) {
+  const std::string log = logs.path() + "/" + backend + ".jsonl";
+  populate(folder, row);
   run_in_guest({"-q", "--backend", backend, "--fault-log", log, "--fault-format", "jsonl"}, row, folder.path());
   std::vector<Fault> faults;
   std::ifstream file(log);
@@ -34,31 +35,40 @@ std::vector<Fault> faults_of(const std::string& program, const std::string& back
   return faults;
 }
 
-class BackendsTest : public testing::TestWithParam<const char*> {};
+bool is_major(const Fault& fault) { return fault.outcome.find("major") != std::string::npos; }
+
+class BackendsTest : public testing::TestWithParam<Row> {};
 
 TEST_P(BackendsTest, SeeTheSameFaults) {
   if (const auto why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
   if (const auto why = why_no_hosted(); !why.empty()) GTEST_SKIP() << why;
-  const ScratchFolder folder;
-  // Once for the host's page cache: what is not in it faults as major, and with fewer neighbours.
-  faults_of(GetParam(), "hosted", folder);
-  const auto on_kvm = faults_of(GetParam(), "kvm", folder);
-  const auto hosted = faults_of(GetParam(), "hosted", folder);
+  if (!hosted_can("CPUID as told")) GTEST_SKIP() << "hosted guests see the host's own CPUID here";
+  const ScratchFolder folder, logs;
+  // What is not in the host's page cache faults as major, and with fewer neighbours: again, then.
+  std::vector<Fault> on_kvm, hosted;
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    hosted = faults_of(GetParam(), "hosted", folder, logs);
+    on_kvm = faults_of(GetParam(), "kvm", folder, logs);
+    if (std::ranges::none_of(hosted, is_major) && std::ranges::none_of(on_kvm, is_major)) break;
+  }
   ASSERT_FALSE(on_kvm.empty());
   EXPECT_EQ(on_kvm, hosted);
 }
 
-// Not those of glibc: it chooses its string functions by CPUID, of which KVM shows a part.
-INSTANTIATE_TEST_SUITE_P(Programs, BackendsTest,
-                         testing::Values("alignment_check", "altstack_overflow", "anonymous", "arguments", "bad_stack",
-                                         "blocked_fault", "breakpoint_caught", "brk", "counts_anonymous", "counts_file",
-                                         "counts_stack", "data_exec", "divide", "efault", "error_codes", "file_private",
-                                         "file_shared", "float_trap", "garbage", "hole_copy", "jump_wild",
-                                         "kernel_read", "madvise", "mmap", "mprotect", "mremap", "noncanonical",
-                                         "none_read", "null_call", "null_read", "null_write", "past_eof", "privileged",
-                                         "registers", "rodata_write", "signals", "single_step", "stack",
-                                         "stack_overflow", "straddle", "undefined", "sort_musl", "recover_musl"),
-                         [](const auto& program) { return std::string(program.param); });
+std::vector<Row> every_program() {
+  constexpr std::size_t kLongest = 2 << 20;  // a log of more says nothing new
+  std::vector<Row> rows;
+  for (const auto& table :
+       {situations(), libc_programs(), digests(), compression(), text_tools(), files_and_system(), shell()}) {
+    for (const Row& row : table) {
+      if (row.noise_bytes.value_or(0) <= kLongest) rows.push_back(row);
+    }
+  }
+  return rows;
+}
+
+INSTANTIATE_TEST_SUITE_P(Programs, BackendsTest, testing::ValuesIn(every_program()),
+                         [](const auto& row) { return row.param.name; });
 
 }  // namespace
 }  // namespace faultline::test

@@ -5,8 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-
-#include "tests/support/scratch_folder.hpp"
+#include <nlohmann/json.hpp>
 
 namespace faultline::test {
 namespace {
@@ -39,12 +38,6 @@ std::string first_difference(const std::string& a, const std::string& b) {
          std::to_string(b.size()) + "\nnative: ..." + a.substr(from, 400) + "\nguest:  ..." + b.substr(from, 400);
 }
 
-void populate(const ScratchFolder& folder, const Row& row) {
-  folder.clear();
-  for (const auto& [name, bytes] : row.files) folder.write(name, bytes);
-  if (row.noise_bytes) folder.write("noise", noise(*row.noise_bytes));
-}
-
 }  // namespace
 
 std::string noise(std::size_t bytes) {
@@ -57,6 +50,12 @@ std::string noise(std::size_t bytes) {
     byte = static_cast<char>(state >> 32);
   }
   return result;
+}
+
+void populate(const ScratchFolder& folder, const Row& row) {
+  folder.clear();
+  for (const auto& [name, bytes] : row.files) folder.write(name, bytes);
+  if (row.noise_bytes) folder.write("noise", noise(*row.noise_bytes));
 }
 
 void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
@@ -90,6 +89,12 @@ std::string why_no_hosted() {
   const Row row{.name = "probe", .argv = {"@exit_status", "0"}};
   const ProcessResult probe = run_in_guest({"--backend", "hosted"}, row, "/");
   return probe.status == kHarnessFailed ? probe.err : std::string();
+}
+
+bool hosted_can(const std::string& capability) {
+  const ProcessResult doctor = run_process({.argv = {cli_path(), "doctor", "--json"}});
+  const auto report = nlohmann::json::parse(doctor.out, nullptr, false);
+  return !report.is_discarded() && report["hosted_capabilities"].value(capability, "") == "yes";
 }
 
 void expect_same(const Row& row, const std::vector<std::string>& options) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/support/process.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 namespace faultline::test {
 
@@ -37,8 +38,14 @@ std::string guest_program(const std::string& name);
 ProcessResult run_in_guest(const std::vector<std::string>& options, const Row& row, const std::string& folder);
 ProcessResult run_natively(const Row& row, const std::string& folder);
 
+// Leaves in a folder what the row wants to find there, and nothing else.
+void populate(const ScratchFolder& folder, const Row& row);
+
 // Empty when the hosted backend works here, otherwise why the test is skipped.
 std::string why_no_hosted();
+
+// A capability of the hosted backend, by the name that doctor gives it.
+bool hosted_can(const std::string& capability);
 
 // Runs both and reports every difference as a test failure.
 void expect_same(const Row& row, const std::vector<std::string>& options = {});
