@@ -52,8 +52,12 @@ class Pte {
 
   constexpr Pte() = default;
   constexpr explicit Pte(std::uint64_t bits) : bits_(bits) {}
-  // An entry for the frame with the given flag bits.
-  static constexpr Pte make(Gfn frame, std::uint64_t flags) { return Pte(Gpa(frame).raw() | flags); }
+  // An entry for the frame with the given flag bits. PROT_NONE flags invert it (see frame()).
+  static constexpr Pte make(Gfn frame, std::uint64_t flags) {
+    const bool inverted = (flags & (kPresent | kProtNone)) == kProtNone;
+    const std::uint64_t address = Gpa(frame).raw();
+    return Pte((inverted ? ~address & kAddressMask : address) | flags);
+  }
 
   [[nodiscard]] constexpr std::uint64_t raw() const { return bits_; }
   [[nodiscard]] constexpr bool none() const { return bits_ == 0; }

@@ -42,7 +42,6 @@ LinuxBehaviour LinuxBehaviour::of(LinuxVersion version) {
           .dontunmap_files = since(5, 13),
           .process_madvise = since(5, 10),
           .populate_advice = since(5, 14),
-          .memfd_secret = since(5, 14),
           .dontneed_locked = since(5, 18),
           .mprotect_upgrades = since(6, 1),
           .collapse = since(6, 1),

@@ -36,7 +36,6 @@ struct LinuxBehaviour {
   bool dontunmap_files = true;       // 5.13: of mappings that are not private and anonymous, too
   bool process_madvise = true;       // 5.10
   bool populate_advice = true;       // 5.14: MADV_POPULATE_READ, MADV_POPULATE_WRITE
-  bool memfd_secret = true;          // 5.14
   bool dontneed_locked = true;       // 5.18: MADV_DONTNEED_LOCKED
   bool mprotect_upgrades = true;     // 6.1: mprotect gives W back to pages of one owner
   bool collapse = true;              // 6.1: MADV_COLLAPSE

@@ -93,6 +93,18 @@ std::uint64_t move_page_tables(AddressSpace& mm, Gva from, Gva to, std::uint64_t
   return moved;
 }
 
+// Moves all entries, or none where a table cannot be had.
+bool move_or_stay(AddressSpace& mm, Gva source, Gva target, std::uint64_t length) {
+  const NotifierRange notify(mm, NotifierEvent::kUnmap, source, source + length);
+  TlbGather gather(mm.tables());
+  const std::uint64_t moved = move_page_tables(mm, source, target, length, gather);
+  const bool done = moved == length;
+  // The way back needs no tables: they are all there still.
+  if (!done) FL_CHECK(move_page_tables(mm, target, source, moved, gather) == moved);
+  gather.flush();
+  return done;
+}
+
 // Linux copy_vma: a VMA at the new place like this part of `vma`, joined with its neighbours.
 // `vma` may be one of them: then it is gone, and the range lies in the VMA returned.
 Vma& copy_vma(const Remap& r, Vma& vma, Gva target) {
@@ -140,14 +152,7 @@ SysResult<Gva> move_vma(const Remap& r, Vma& vma, Gva target) {
 
   const Gva source(r.address);
   const Vma& copy = copy_vma(r, vma, target);
-  const NotifierRange notify(mm, NotifierEvent::kUnmap, source, source + r.old_length);
-  TlbGather gather(mm.tables());
-  const std::uint64_t moved = move_page_tables(mm, source, target, r.old_length, gather);
-  const bool done = moved == r.old_length;
-  // The way back needs no tables: they are all there still.
-  if (!done) FL_CHECK(move_page_tables(mm, target, source, moved, gather) == moved);
-  gather.flush();
-
+  const bool done = move_or_stay(mm, source, target, r.old_length);
   vm_stat_account(mm, flags, static_cast<std::int64_t>(r.new_length >> kPageShift));
   if (flags.has(VmFlags::kLocked)) mm.locked_vm += r.new_length >> kPageShift;
   if (!done) {

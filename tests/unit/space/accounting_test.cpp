@@ -59,6 +59,45 @@ TEST_F(Accounting, CommitLimitIsForOneRequest) {
   EXPECT_EQ(errno_of(map(0, 9 * kPageSize, kRw, MAP_SHARED | MAP_ANONYMOUS)), ENOMEM);
   map_at(page(0), 9, PROT_READ);
   EXPECT_EQ(errno_of(do_mprotect(*mm, page(0), 9 * kPageSize, kRw)), ENOMEM);
+  mm->limits.overcommit = Overcommit::kAlways;
+  EXPECT_EQ(errno_of(do_mprotect(*mm, page(0), 9 * kPageSize, kRw)), 0);
+}
+
+// vm.overcommit_memory 2: all promises together stay below the limit, and each is given back.
+TEST_F(Accounting, EveryPromiseCounts) {
+  CommitAccount commit{.limit = 100, .committed = 10};
+  world.env.commit = &commit;
+  become({});
+  mm->limits.overcommit = Overcommit::kNever;
+  mm->limits.user_reserve_pages = 32768;
+  map_at(page(0), 40);
+  EXPECT_EQ(commit.committed, 50U);
+  map_at(page(100), 1000, PROT_READ);  // cannot be written: promises nothing
+  EXPECT_EQ(commit.committed, 50U);
+  // 1040 / 32 pages are kept back from a process of this size.
+  EXPECT_EQ(errno_of(map(0, 18 * kPageSize, kRw, kAnon)), ENOMEM);
+  EXPECT_EQ(errno_of(map(0, 18 * kPageSize, kRw, kAnon | MAP_NORESERVE)), ENOMEM);
+  EXPECT_EQ(errno_of(do_munmap(*mm, page(100), 1000 * kPageSize)), 0);
+  mm->limits.admin_reserve_pages = 20;
+  EXPECT_EQ(errno_of(map(page(50), 29 * kPageSize, kRw, kAnon | MAP_FIXED)), ENOMEM);
+  EXPECT_EQ(errno_of(map(page(50), 28 * kPageSize, kRw, kAnon | MAP_FIXED)), 0);
+  EXPECT_EQ(commit.committed, 78U);
+  EXPECT_EQ(errno_of(do_mprotect(*mm, page(0), 10 * kPageSize, PROT_READ)), 0);
+  EXPECT_EQ(commit.committed, 68U);  // untouched: the promise is taken back
+  EXPECT_EQ(errno_of(do_mprotect(*mm, page(0), 10 * kPageSize, kRw)), ENOMEM);
+  EXPECT_EQ(errno_of(do_munmap(*mm, page(50), 28 * kPageSize)), 0);
+  EXPECT_EQ(errno_of(do_mprotect(*mm, page(0), 10 * kPageSize, kRw)), 0);
+  EXPECT_EQ(commit.committed, 50U);
+  mm->start_brk = mm->brk = Gva(page(2000));
+  do_brk(*mm, page(2005));
+  EXPECT_EQ(commit.committed, 55U);
+  EXPECT_TRUE(do_mremap(*mm, page(0), 40 * kPageSize, 10 * kPageSize, 0, 0));
+  EXPECT_EQ(commit.committed, 25U);
+  check();
+  mm.reset();
+  EXPECT_EQ(commit.committed, 10U);
+  world.env.commit = nullptr;
+  become({});
 }
 
 }  // namespace

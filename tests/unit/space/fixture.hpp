@@ -146,6 +146,13 @@ class SpaceTest : public ::testing::Test {
     EXPECT_EQ(world.frames.used_frames(), world.baseline + cached) << "frames leaked";
   }
 
+  // Starts over as another version of Linux.
+  void become(const LinuxBehaviour& behaviour) {
+    mm.reset();
+    world.env.behaviour = behaviour;
+    mm = AddressSpace::create(world.env);
+  }
+
   virtual void check() const {
     const AddressSpace* spaces[] = {mm.get()};
     const auto wrong = check_invariants(world.env, spaces);

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include <cstring>
+#include <functional>
 #include <map>
 #include <set>
 #include <vector>
@@ -66,6 +67,8 @@ class TestFile final : public mmu::BackingFile {
   SysResult<mmu::ReadPages> read_pages(Pgoff first, std::span<const std::span<std::byte, kPageSize>> pages,
                                        mmu::ReadWait wait) override {
     if (fail_with != 0) return sys_error(fail_with);
+    if (fail_after == 0) return sys_error(EIO);
+    if (fail_after > 0) --fail_after;
     mmu::ReadPages result;
     for (std::size_t i = 0; i < pages.size(); ++i) {
       const std::uint64_t at = (first.raw() + i) * kPageSize;
@@ -82,6 +85,13 @@ class TestFile final : public mmu::BackingFile {
     }
     return result;
   }
+  SysResult<void> page_mkwrite(Pgoff) override {
+    if (on_mkwrite) on_mkwrite();
+    if (fail_after == 0) return sys_error(ENOSPC);
+    if (fail_after > 0) --fail_after;
+    if (mkwrite_error != 0) return sys_error(mkwrite_error);
+    return {};
+  }
   SysResult<void> write_page(Pgoff page, std::span<const std::byte, kPageSize> bytes) override {
     if (fail_with != 0) return sys_error(fail_with);
     const std::uint64_t at = page.raw() * kPageSize;
@@ -94,6 +104,9 @@ class TestFile final : public mmu::BackingFile {
   std::string content;
   std::set<std::uint64_t> cold;
   int fail_with = 0;
+  int fail_after = -1;  // calls that succeed before all fail; -1: never
+  int mkwrite_error = 0;
+  std::function<void()> on_mkwrite;
   int reads = 0, writes = 0;
 
  private:
