@@ -30,4 +30,22 @@
 #define FL_USER_CS 0x33
 #define FL_TSS 0x40
 
+/* The conformance runner (guest/conform, vmm/conform): R14 holds the record of the case that runs,
+ * R15 where to go on after an exception. Offsets in a record; a batch ends with an OUT. */
+#define FL_CONFORM_VECTOR 0
+#define FL_CONFORM_ERROR 8
+#define FL_CONFORM_RIP 16
+#define FL_CONFORM_CS 24
+#define FL_CONFORM_RFLAGS 32
+#define FL_CONFORM_RSP 40
+#define FL_CONFORM_RAX 48
+#define FL_CONFORM_CR2 56
+#define FL_CONFORM_RCX 64
+#define FL_CONFORM_DONE 72
+#define FL_CONFORM_ENTRIES 80 /* 10 paging-structure entries */
+#define FL_CONFORM_DATA 160   /* 4 words of the operand's memory */
+#define FL_CONFORM_RECORD_BYTES 192
+#define FL_CONFORM_HANDLER_BYTES 32
+#define FL_CONFORM_PORT_DONE 0xd0
+
 #endif

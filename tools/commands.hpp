@@ -9,5 +9,6 @@ int run_command(const RunOptions& options);
 int multiboot_command(const MultibootOptions& options);
 int walk_command(const WalkOptions& options);
 int doctor_command(const DoctorOptions& options);
+int conform_command(const ConformOptions& options);
 
 }  // namespace faultline::tools

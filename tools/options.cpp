@@ -35,6 +35,16 @@ and --vmas, shows the VMAs.
 Examples:
   faultline walk --vmas -- ./program
   faultline walk --address 0x401000 --address 0x7fffffffe000 -- ./program arg)";
+constexpr const char* kConformFooter =
+    R"(Makes memory accesses in a virtual machine of its own and compares each with a model of the MMU:
+fault or not, vector, error code, CR2, RIP, RFLAGS, data, Accessed and Dirty of every level.
+Exit status: 0 nothing deviates beyond the baseline; 1 something does; 2 usage error; 125 no KVM.
+
+Examples:
+  faultline conform
+  faultline conform --rule right.smap --cases 50000
+  faultline conform --case 1000000000000042                 one case in full
+  faultline conform --json --junit results.xml >verdict.json)";
 constexpr const char* kDoctorFooter = R"(Exit status: 0 when guests can run here, 1 when something is missing.)";
 
 // The usage line of commands that take a program.
@@ -180,6 +190,28 @@ MultibootOptions take_multiboot(CLI::App* app, MultibootOptions o, const GuestOp
   return o;
 }
 
+void add_conform_options(CLI::App* app, ConformOptions& o) {
+  const auto add_count = [app](const char* name, const char* help, auto assign) {
+    add_parsed(app, name, help, "a count", parse_count, assign)->type_name("N");
+  };
+  add_count("--cases", "About how many cases to run [250000]", [&o](std::uint64_t n) {
+    if (n == 0) usage("--cases: must be more than 0");
+    o.cases = n;
+  });
+  app->add_flag("--full", o.full, "Every combination of all sections where that is feasible (millions)");
+  add_count("--seed", "Seed of the samples of the larger sections [1]", [&o](std::uint64_t n) { o.seed = n; });
+  add_count("--case", "Run and explain the one case of this number", [&o](std::uint64_t n) { o.number = n; });
+  app->add_option("--rule", o.rule, "Only cases that this rule decides")->type_name("RULE");
+  app->add_option("--feature", o.feature, "Only cases that need this feature")->type_name("FEATURE");
+  app->add_option("--section", o.section, "Only cases of this section of the matrix")->type_name("SECTION");
+  app->add_option("--baseline", o.baseline, "Known deviations; none: there are none [built in]")->type_name("FILE");
+  app->add_flag("--json", o.json, "The verdict as JSON");
+  app->add_option("--junit", o.junit, "Write the verdict as JUnit XML to FILE")->type_name("FILE");
+  app->add_flag("--list", o.list, "List sections, rules and features");
+  app->add_flag("--model-only", o.model_only, "Compare the model with mmu's walker alone; needs no KVM");
+  app->footer(kConformFooter);
+}
+
 }  // namespace
 
 Command parse_command_line(int argc, char** argv) {
@@ -236,13 +268,17 @@ Command parse_command_line(int argc, char** argv) {
   doctor_app->add_flag("--json", doctor.json, "As JSON");
   doctor_app->footer(kDoctorFooter);
 
+  ConformOptions conform;
+  CLI::App* conform_app = app.add_subcommand("conform", "Say whether paging behaves here as the manual says");
+  add_conform_options(conform_app, conform);
+
   const Words words = split_words(argc, argv);
   try {
-    if (words.before.empty()) usage("a command is missing: run, walk or doctor");
+    if (words.before.empty()) usage("a command is missing: run, walk, doctor or conform");
     const std::string& command = words.before.front();
     const auto named = app.get_subcommands([&command](CLI::App* sub) { return sub->get_name() == command; });
     if (!command.starts_with("-") && named.empty())
-      usage(fmt::format("unknown command '{}': there are run, walk and doctor", command));
+      usage(fmt::format("unknown command '{}': there are run, walk, doctor and conform", command));
     // CLI11 takes them last first.
     app.parse(std::vector<std::string>(words.before.rbegin(), words.before.rend()));
     if (run_app->parsed() && run_app->count("--multiboot") > 0)
@@ -257,14 +293,16 @@ Command parse_command_line(int argc, char** argv) {
       if (walk.addresses.empty() && !walk.tree) walk.vmas = true;
       return walk;
     }
+    if (conform_app->parsed()) return conform;
     return doctor;
   } catch (const CLI::Success& success) {
     return Finished{app.exit(success)};
   } catch (const CLI::ParseError& error) {
-    const char* command = run_app->parsed()      ? "run "
-                          : walk_app->parsed()   ? "walk "
-                          : doctor_app->parsed() ? "doctor "
-                                                 : "";
+    const char* command = run_app->parsed()       ? "run "
+                          : walk_app->parsed()    ? "walk "
+                          : doctor_app->parsed()  ? "doctor "
+                          : conform_app->parsed() ? "conform "
+                                                  : "";
     const auto message = fmt::format("faultline: {}\nTry 'faultline {}--help'.\n", error.what(), command);
     std::fputs(message.c_str(), stderr);  // fmt::print throws when it cannot be written
     return Finished{vmm::kExitUsage};

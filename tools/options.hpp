@@ -53,12 +53,22 @@ struct DoctorOptions {
   bool json = false;
 };
 
+struct ConformOptions {
+  std::uint64_t cases = 250'000, seed = 1;
+  bool full = false;
+  std::optional<std::uint64_t> number;  // explain this one case
+  std::string rule, feature, section;   // empty: all
+  std::string baseline;                 // a file, "none", or empty: the built-in one
+  std::string junit;                    // empty: none
+  bool json = false, list = false, model_only = false;
+};
+
 // The command line ended by itself (--help, --version, a usage error): leave with the status.
 struct Finished {
   int status = 0;
 };
 
-using Command = std::variant<RunOptions, MultibootOptions, WalkOptions, DoctorOptions, Finished>;
+using Command = std::variant<RunOptions, MultibootOptions, WalkOptions, DoctorOptions, ConformOptions, Finished>;
 
 // Prints help, version or the one line of a usage error itself.
 Command parse_command_line(int argc, char** argv);

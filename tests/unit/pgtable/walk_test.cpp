@@ -86,7 +86,7 @@ TEST_P(WalkTest, ReservedBitsFaultAtTheirLevel) {
   for (unsigned i = 0; i < w.count; ++i) {
     const WalkStep& s = w.steps[i];
     poke(g, s.slot.page(), table_index(va, s.level), s.entry.raw() | 1ULL << 45);
-    const Walk bad = walk(g.frames.memory(), tables->root(), GetParam(), va, 40);
+    const Walk bad = walk(g.frames.memory(), tables->root(), GetParam(), va, PagingRules{.phys_bits = 40});
     EXPECT_EQ(bad.end, WalkEnd::kReservedBit);
     EXPECT_EQ(blame(bad, ErrorCode(0xd)).level, s.level);
     EXPECT_EQ(blame(bad, ErrorCode(0xd)).bit, "RSVD");

@@ -1,0 +1,66 @@
+#include "vmm/conform/case.hpp"
+
+namespace faultline::vmm::conform {
+namespace {
+
+constexpr unsigned kLowerIndex = 1, kUpperIndex = 300, kEdgeIndex = 255, kNonCanonicalIndex = 256;
+
+std::uint64_t target(unsigned level, unsigned leaf, Gpa page, Gpa table_below, std::uint64_t flags) {
+  if (level != leaf) return table_below.raw() | flags;
+  const std::uint64_t size = std::uint64_t{1} << model::index_shift(model::Paging::kFourLevel, level);
+  return (page.raw() & ~(size - 1)) | flags;
+}
+
+}  // namespace
+
+unsigned region_root_index(Region region) {
+  switch (region) {
+    case Region::kLower: return kLowerIndex;
+    case Region::kUpper: return kUpperIndex;
+    case Region::kLowerEdge: return kEdgeIndex;
+    case Region::kNonCanonical: return kNonCanonicalIndex;
+  }
+  return 0;
+}
+
+Gva region_address(model::Paging paging, Region region) {
+  const unsigned shift = model::index_shift(paging, model::memory_levels(paging));
+  std::uint64_t address = (std::uint64_t{region_root_index(region)} + 1) << shift;
+  address -= kPageSize;
+  if (region == Region::kUpper) address |= ~std::uint64_t{0} << (shift + 9);
+  return Gva(address);
+}
+
+Gva Case::address() const { return region_address(controls.paging, region) + offset; }
+
+unsigned Case::touch_bytes(unsigned touch) const {
+  const Touch& t = instruction().touches[touch];
+  if (t.kind != model::Kind::kFetch) return t.bytes;
+  return offset % 8 == 7 ? 3 : 2;
+}
+
+bool Case::straddles() const {
+  const Form& f = instruction();
+  if (f.touch_count == 0) return false;
+  const unsigned last = f.touch_count - 1;
+  return offset + f.touches[last].offset + touch_bytes(last) > kPageSize;
+}
+
+Gpa Case::slot_a(unsigned level) const {
+  const bool root = level == root_level();
+  return root ? kRoot + region_root_index(region) * 8 : table_a(level) + 511 * 8;
+}
+
+Gpa Case::slot_b(unsigned level) const {
+  const bool root = level == root_level();
+  return root ? kRoot + (region_root_index(region) + 1) * 8 : table_b(level);
+}
+
+std::uint64_t entry_a(unsigned level, unsigned leaf, std::uint64_t flags) {
+  return target(level, leaf, kPageA, level > 1 ? table_a(level - 1) : Gpa(), flags);
+}
+std::uint64_t entry_b(unsigned level, unsigned leaf, std::uint64_t flags) {
+  return target(level, leaf, kPageB, level > 1 ? table_b(level - 1) : Gpa(), flags);
+}
+
+}  // namespace faultline::vmm::conform

@@ -1,0 +1,71 @@
+// One case: entries, controls, an access, and perhaps changes in between.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/model/predict.hpp"
+#include "vmm/conform/feature.hpp"
+#include "vmm/conform/form.hpp"
+#include "vmm/conform/layout.hpp"
+
+namespace faultline::vmm::conform {
+
+// Where the page under test lies.
+enum class Region : std::uint8_t {
+  kLower,         // user half
+  kUpper,         // supervisor half
+  kLowerEdge,     // the last page of the user half: what follows is not canonical
+  kNonCanonical,  // the first pages behind it
+};
+// Its address: the last page of an entry of the root level.
+Gva region_address(model::Paging paging, Region region);
+// Index in the root of the page under test; the page behind it has the next one.
+unsigned region_root_index(Region region);
+
+// The levels 1 to 5 of a path; 0 is unused.
+using Path = std::array<std::uint64_t, 6>;
+
+// What may happen between the set-up and the access under test.
+enum class Flush : std::uint8_t { kNone, kInvlpg, kReloadCr3, kTogglePge };
+struct Change {
+  unsigned level = 1;       // of the path to page A
+  std::uint64_t value = 0;  // stored by the guest
+  Flush flush = Flush::kNone;
+  unsigned warm_form = kRead8;  // the access before it, which may fill the caches
+  bool warm_user = false;
+};
+
+struct Case {
+  std::uint64_t number = 0;
+  unsigned section = 0;
+  model::Controls controls;
+  Region region = Region::kLower;
+  std::uint64_t offset = 0;  // of the operand, in page A
+  unsigned leaf_a = 1, leaf_b = 1;
+  Path a{}, b{};
+  unsigned form = kRead8;
+  bool user = false, ac = false;
+  std::optional<Change> change;
+  FeatureSet needs;
+
+  [[nodiscard]] const Form& instruction() const { return forms()[form]; }
+  [[nodiscard]] Gva address() const;
+  [[nodiscard]] unsigned root_level() const { return model::memory_levels(controls.paging); }
+  // True when the access reaches into page B.
+  [[nodiscard]] bool straddles() const;
+  // Bytes of the instruction under test's own access: a fetch has as many as stand there.
+  [[nodiscard]] unsigned touch_bytes(unsigned touch) const;
+  // The guest-physical slots of the entries.
+  [[nodiscard]] Gpa slot_a(unsigned level) const;
+  [[nodiscard]] Gpa slot_b(unsigned level) const;
+};
+
+// Adds what an entry points to: the table below, or the page where `leaf` is its level.
+std::uint64_t entry_a(unsigned level, unsigned leaf, std::uint64_t flags);
+std::uint64_t entry_b(unsigned level, unsigned leaf, std::uint64_t flags);
+
+}  // namespace faultline::vmm::conform

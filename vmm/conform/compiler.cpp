@@ -1,0 +1,190 @@
+#include "vmm/conform/compiler.hpp"
+
+#include "guest/abi.h"
+
+namespace faultline::vmm::conform {
+namespace {
+
+constexpr std::uint32_t kMsrEfer = 0xc000'0080, kMsrPkrs = 0x6e1;
+constexpr std::uint64_t kUserCodeBytes = 16;
+constexpr std::uint64_t kUserStack = 0x800;     // offset in the user data page
+constexpr std::uint64_t kTargetBuffer = 0x100;  // what string instructions write lies behind what they read
+
+Gva user_code(unsigned form) { return kUserCodeAt + form * kUserCodeBytes; }
+
+}  // namespace
+
+ControlValues control_values(const Case& c) {
+  const model::Controls& k = c.controls;
+  const auto bit = [](bool on, unsigned n) { return on ? std::uint64_t{1} << n : 0; };
+  ControlValues v;
+  v.cr0 = 0x8000'0033 | bit(k.wp, 16);  // PE MP ET NE PG
+  v.cr4 = 0x620 | bit(k.pse, 4) | bit(k.pge, 7) | bit(k.paging == model::Paging::kFiveLevel, 12) | bit(k.smep, 20) |
+          bit(k.smap, 21) | bit(k.pke, 22) | bit(k.pks, 24);
+  v.efer = 0x500 | bit(k.nxe, 11);
+  v.pkru = k.pke ? k.pkru : 0;
+  v.pkrs = k.pks ? k.pkrs : 0;
+  return v;
+}
+
+Placed Compiler::add(const Case& c, unsigned index) {
+  const Gva record = window(kRecords) + std::uint64_t{index} * FL_CONFORM_RECORD_BYTES;
+  emit_.set(Reg::kR14, record.raw());
+  const std::size_t end = emit_.set_r15_later();
+  controls(c);
+  entries(c);
+  flush(c, Flush::kInvlpg);
+  if (c.change) {
+    access(c, c.change->warm_form, c.change->warm_user);
+    emit_.store(window(c.slot_a(c.change->level)), c.change->value);
+    flush(c, c.change->flush);
+  }
+  const Placed placed = access(c, c.form, c.user);
+  emit_.patch(end, emit_.here());
+  read_back(c, record);
+  return placed;
+}
+
+void Compiler::controls(const Case& c) {
+  const ControlValues wanted = control_values(c);
+  if (current_ == wanted) return;
+  if (!current_ || current_->cr0 != wanted.cr0) emit_.set_cr(0, wanted.cr0);
+  if (!current_ || current_->efer != wanted.efer) emit_.set_msr(kMsrEfer, wanted.efer);
+  if (!current_ || current_->cr4 != wanted.cr4) emit_.set_cr(4, wanted.cr4);
+  if (c.controls.pke && (!current_ || current_->pkru != wanted.pkru)) emit_.set_pkru(wanted.pkru);
+  if (c.controls.pks && (!current_ || current_->pkrs != wanted.pkrs)) emit_.set_msr(kMsrPkrs, wanted.pkrs);
+  emit_.set_cr(3, kRoot.raw());
+  current_ = wanted;
+}
+
+void Compiler::entries(const Case& c) {
+  const bool both = c.straddles() && c.region != Region::kLowerEdge;
+  for (unsigned level = c.root_level(); level >= c.leaf_a; --level) {
+    emit_.store(window(c.slot_a(level)), c.a[level]);
+  }
+  for (unsigned level = c.root_level(); both && level >= c.leaf_b; --level) {
+    emit_.store(window(c.slot_b(level)), c.b[level]);
+  }
+}
+
+void Compiler::flush(const Case& c, Flush how) {
+  switch (how) {
+    case Flush::kNone: return;
+    case Flush::kInvlpg:
+      if (c.region == Region::kNonCanonical) return;
+      emit_.set(Reg::kRdi, c.address().page_base().raw());
+      emit_.bytes({0x0f, 0x01, 0x3f});
+      if (c.straddles() && c.region != Region::kLowerEdge) {
+        emit_.set(Reg::kRdi, c.address().page_base().raw() + kPageSize);
+        emit_.bytes({0x0f, 0x01, 0x3f});
+      }
+      return;
+    case Flush::kReloadCr3: emit_.set_cr(3, kRoot.raw()); return;
+    case Flush::kTogglePge: {
+      const std::uint64_t cr4 = control_values(c).cr4;
+      emit_.set_cr(4, cr4 ^ 1U << 7);
+      emit_.set_cr(4, cr4);
+      return;
+    }
+  }
+}
+
+void Compiler::registers(const Case& c, const Form& form, bool user) {
+  const std::uint64_t buffer = user ? kUserDataAt.raw() : window(kScratch).raw();
+  const std::uint64_t address = c.address().raw();
+  const bool strings = form.code[0] == 0xf3 || (form.code[0] == 0x48 && form.code[1] >= 0xa4 && form.code[1] <= 0xaf);
+  emit_.set(Reg::kRdi, form.setup == Setup::kRsi ? buffer + kTargetBuffer : address);
+  if (strings) emit_.set(Reg::kRsi, form.setup == Setup::kRsi ? address : buffer);
+  if (form.repeated) emit_.set(Reg::kRcx, kRcxBefore);
+  if (form.code[0] == 0xf0) emit_.set(Reg::kRdx, kRdxBefore);
+  if (form.touch_count != 0 && form.touches[0].kind != model::Kind::kFetch) emit_.set(Reg::kRax, kRaxBefore);
+}
+
+void Compiler::enter_user(const Case& c, unsigned index) {
+  const Form& form = forms()[index];
+  const Gva frame = window(kIretFrame);
+  std::uint64_t rsp = kUserDataAt.raw() + kUserStack;
+  if (form.setup == Setup::kRsp) rsp = c.address().raw();
+  if (form.setup == Setup::kRspAbove) rsp = c.address().raw() + 8;
+  emit_.store(frame, user_code(index).raw());
+  emit_.store(frame + 16, kUserFlags | (c.ac ? kAcFlag : 0));
+  emit_.store(frame + 24, rsp);
+  registers(c, form, true);
+  emit_.set(Reg::kRsp, frame.raw());
+  emit_.bytes({0x48, 0xcf});
+}
+
+Placed Compiler::access(const Case& c, unsigned index, bool user) {
+  const Form& form = forms()[index];
+  const std::size_t resume = emit_.set_r15_later();
+  Placed placed;
+  if (user) {
+    enter_user(c, index);
+    placed = {user_code(index), user_code(index) + form.length};
+  } else {
+    emit_.set(Reg::kRsp, window(kStackTop).raw());
+    // What POP to the operand reads.
+    if (form.code[0] == 0x8f) {
+      emit_.store(window(kStackTop) - 8, kBufferWord);
+      emit_.set(Reg::kRsp, (window(kStackTop) - 8).raw());
+    }
+    if (c.ac) emit_.set_flags(kSupervisorFlags | kAcFlag);
+    registers(c, form, false);
+    if (form.setup == Setup::kRsp) emit_.set(Reg::kRsp, c.address().raw());
+    if (form.setup == Setup::kRspAbove) emit_.set(Reg::kRsp, c.address().raw() + 8);
+    placed.instruction = emit_.here();
+    emit_.bytes(std::span(form.code).first(form.length));
+    placed.next = emit_.here();
+    // MOV [R14 + RAX's], RAX; MOV [R14 + RCX's], RCX; MOV qword [R14], went on
+    emit_.bytes({0x49, 0x89, 0x46, FL_CONFORM_RAX, 0x49, 0x89, 0x4e, FL_CONFORM_RCX});
+    emit_.bytes({0x49, 0xc7, 0x06, kWentOn, 0, 0, 0});
+  }
+  emit_.patch(resume, emit_.here());
+  if (!user && (c.ac || form.stack())) emit_.set(Reg::kRsp, window(kStackTop).raw());
+  if (!user && c.ac) emit_.set_flags(kSupervisorFlags);
+  return placed;
+}
+
+void Compiler::read_back(const Case& c, Gva record) {
+  const bool both = c.straddles() && c.region != Region::kLowerEdge;
+  Gva to = record + FL_CONFORM_ENTRIES;
+  for (unsigned level = 1; level <= c.root_level(); ++level) {
+    if (level >= c.leaf_a) emit_.copy(window(c.slot_a(level)), to + (level - 1) * 8);
+    if (both && level >= c.leaf_b) emit_.copy(window(c.slot_b(level)), to + (level + 4) * 8);
+  }
+  const Form& form = c.instruction();
+  if (form.touch_count != 0 && form.touches[0].kind != model::Kind::kRead && !form.fetch()) {
+    const Gpa first = kPageA + (c.offset & ~std::uint64_t{7});
+    for (unsigned i = 0; i < 3; ++i) {
+      emit_.copy(window(first + i * 8), record + FL_CONFORM_DATA + i * 8);
+      emit_.store(window(first + i * 8), data_word(first + i * 8));
+    }
+  }
+  emit_.store(record + FL_CONFORM_DONE, 1);
+}
+
+void Compiler::finish() {
+  emit_.set(Reg::kRax, window(kEndOfBatch).raw());
+  emit_.bytes({0xff, 0xe0});
+}
+
+void write_end_of_batch(std::span<std::byte> at) {
+  Emitter emit(at, window(kEndOfBatch));
+  emit.bytes({0xe6, FL_CONFORM_PORT_DONE});
+  emit.set(Reg::kRax, window(kCode).raw());
+  emit.bytes({0xff, 0xe0});
+}
+
+void write_user_pages(std::span<std::byte> page, std::span<std::byte> data) {
+  std::memcpy(data.data(), &kBufferWord, sizeof kBufferWord);
+  std::memcpy(data.data() + kUserStack, &kBufferWord, sizeof kBufferWord);
+  for (unsigned i = 0; i < forms().size(); ++i) {
+    const Form& form = forms()[i];
+    std::byte* at = page.data() + i * kUserCodeBytes;
+    std::memcpy(at, form.code.data(), form.length);
+    at[form.length] = std::byte{0x0f};
+    at[form.length + 1] = std::byte{0x0b};
+  }
+}
+
+}  // namespace faultline::vmm::conform

@@ -1,0 +1,139 @@
+#include "vmm/conform/conformance.hpp"
+
+#include <fmt/format.h>
+#include <sys/utsname.h>
+
+#include <algorithm>
+
+#include "vmm/conform/runner.hpp"
+#include "vmm/conform/second_opinion.hpp"
+
+namespace faultline::vmm::conform {
+namespace {
+
+constexpr std::size_t kShown = 5;
+// Cases that are put into an order with few changes of control registers, together.
+constexpr std::size_t kChunk = 32768;
+
+std::string_view section_name(const std::vector<Section>& matrix, unsigned id) {
+  const auto it = std::ranges::find(matrix, id, &Section::id);
+  return it == matrix.end() ? "" : it->name;
+}
+
+std::string kernel_version() {
+  utsname u{};
+  ::uname(&u);
+  return fmt::format("{} {}", u.sysname, u.release);
+}
+
+// What must be written to registers to go from one case to the next, as a number to sort by.
+std::uint64_t control_key(const Case& c) {
+  const ControlValues v = control_values(c);
+  return (v.efer >> 11 & 1) << 63 | (v.cr4 & 0x7ff'ffff) << 33 | (v.cr0 >> 16 & 1) << 32 |
+         std::uint64_t{v.pkru | v.pkrs};
+}
+
+class Run {
+ public:
+  Run(const model::Cpu& cpu, const Request& request)
+      : request_(request), cpu_(cpu), matrix_(make_matrix(cpu)), mmu_(cpu), verdict_(request.baseline) {
+    verdict_.seed = request.selection.seed;
+  }
+
+  // The cases to run; everything else is counted already.
+  std::vector<Case> select(const Capabilities* capabilities) {
+    std::vector<Case> chosen;
+    for (Case& c : plan(matrix_, request_.selection).cases) {
+      const Expectation e = expect(c, cpu_);
+      if (e.empty() || !wanted(c, e)) continue;
+      compare_mmu(c, e);
+      if (capabilities == nullptr) {
+        verdict_.add_not_run(c, e, section_name(matrix_, c.section));
+      } else if (const auto missing = capabilities->missing(c)) {
+        verdict_.add_unsupported(c, e, section_name(matrix_, c.section), *missing);
+      } else {
+        chosen.push_back(std::move(c));
+      }
+    }
+    return chosen;
+  }
+
+  Result<void> execute(const kvm::System& system, const Capabilities& capabilities, std::vector<Case> cases) {
+    std::uint64_t done = 0;
+    const std::uint64_t all = cases.size();
+    for (const model::Paging paging : {model::Paging::kFourLevel, model::Paging::kFiveLevel}) {
+      std::vector<Case> mine;
+      std::ranges::copy_if(cases, std::back_inserter(mine),
+                           [paging](const Case& c) { return c.controls.paging == paging; });
+      if (mine.empty()) continue;
+      Runner runner(system, capabilities.offered, paging);
+      for (std::size_t at = 0; at < mine.size(); at += kChunk) {
+        const std::span<Case> chunk = std::span(mine).subspan(at, std::min(kChunk, mine.size() - at));
+        std::ranges::stable_sort(chunk, {}, control_key);
+        const auto ran = runner.run(chunk, [&](const Case& c, const Observation& o) {
+          const Expectation e = expect(c, cpu_);
+          verdict_.add(c, e, section_name(matrix_, c.section), compare(c, e, o));
+          if (++done % Runner::kBatch == 0 && request_.progress) request_.progress(done, all);
+        });
+        if (!ran) return ran;
+      }
+      verdict_.in_guest += runner.time_in_guest();
+      verdict_.deaths += runner.deaths();
+    }
+    if (request_.progress) request_.progress(all, all);
+    return {};
+  }
+
+  Verdict finish() { return std::move(verdict_); }
+  Verdict& verdict() { return verdict_; }
+
+ private:
+  [[nodiscard]] bool wanted(const Case& c, const Expectation& e) const {
+    if (!request_.rule.empty() && model::name(rule_of(e)) != request_.rule) return false;
+    if (!request_.section.empty() && section_name(matrix_, c.section) != request_.section) return false;
+    if (request_.feature.empty()) return true;
+    const auto feature = find_feature(request_.feature);
+    return feature && c.needs.has(*feature);
+  }
+
+  void compare_mmu(const Case& c, const Expectation& e) {
+    ++verdict_.mmu_compared;
+    const auto difference = mmu_.disagreement(c, e);
+    if (!difference) return;
+    if (verdict_.mmu_disagreement_count++ < kShown)
+      verdict_.mmu_disagreements.push_back(fmt::format("case {}: {}", c.number, *difference));
+  }
+
+  const Request& request_;
+  const model::Cpu& cpu_;
+  std::vector<Section> matrix_;
+  SecondOpinion mmu_;
+  Verdict verdict_;
+};
+
+}  // namespace
+
+Result<Verdict> run_matrix(const kvm::System& system, const Capabilities& capabilities, const Request& request) {
+  const auto start = std::chrono::steady_clock::now();
+  Run run(capabilities.offered.cpu, request);
+  run.verdict().backend = capabilities.backend;
+  run.verdict().kvm = kernel_version();
+  run.verdict().notes = capabilities.notes;
+  if (auto done = run.execute(system, capabilities, run.select(&capabilities)); !done)
+    return tl::unexpected(done.error());
+  run.verdict().wall = std::chrono::steady_clock::now() - start;
+  return run.finish();
+}
+
+Verdict compare_walkers(const Request& request) {
+  const auto start = std::chrono::steady_clock::now();
+  const model::Cpu cpu{46, true, true, false};
+  Run run(cpu, request);
+  run.verdict().backend = "none";
+  run.verdict().kvm = "not used";
+  run.select(nullptr);
+  run.verdict().wall = std::chrono::steady_clock::now() - start;
+  return run.finish();
+}
+
+}  // namespace faultline::vmm::conform

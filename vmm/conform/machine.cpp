@@ -1,0 +1,232 @@
+#include "vmm/conform/machine.hpp"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "guest/abi.h"
+#include "vmm/conform/compiler.hpp"
+#include "vmm/kvm/exit.hpp"
+
+// guest/conform/handlers.S
+extern "C" const std::byte faultline_conform_handlers[];
+extern "C" const std::byte faultline_conform_handlers_end[];
+
+namespace faultline::vmm::conform {
+namespace {
+
+constexpr std::uint64_t kRamBytes = kLowBytes + kDataBytes;
+constexpr std::uint16_t kTssLimit = 103;
+constexpr std::uint64_t kPresentWritable = 0x63, kPresentWritableUser = 0x67, kLarge = 0x80;
+constexpr unsigned kDoubleFault = 8;
+
+const kvm_cpuid_entry2* find(const std::vector<kvm_cpuid_entry2>& entries, std::uint32_t function,
+                             std::uint32_t index = 0) {
+  const auto it = std::ranges::find_if(
+      entries, [&](const kvm_cpuid_entry2& e) { return e.function == function && e.index == index; });
+  return it == entries.end() ? nullptr : &*it;
+}
+
+kvm_segment segment(std::uint16_t selector, std::uint8_t type, bool code) {
+  kvm_segment s{};
+  s.selector = selector;
+  s.limit = 0xffff'ffff;
+  s.type = type;
+  s.present = s.s = s.g = 1;
+  s.l = code ? 1 : 0;
+  s.db = code ? 0 : 1;
+  return s;
+}
+
+// SDM vol. 3A, "64-Bit IDT Gate Descriptors": an interrupt gate with a stack of its own.
+std::array<std::uint64_t, 2> gate(unsigned vector) {
+  const std::uint64_t offset = window(kHandlers).raw() + vector * FL_CONFORM_HANDLER_BYTES;
+  const std::uint64_t ist = vector == kDoubleFault ? 2 : 1;
+  return {(offset & 0xffff) | std::uint64_t{FL_KERNEL_CS} << 16 | ist << 32 | 0x8e00ULL << 32 |
+              (offset >> 16 & 0xffff) << 48,
+          offset >> 32};
+}
+
+}  // namespace
+
+Result<Offered> offered(const kvm::System& system) {
+  auto entries = system.supported_cpuid();
+  if (!entries) return tl::unexpected(entries.error());
+  Offered o;
+  o.cpuid = std::move(*entries);
+  if (const auto* leaf = find(o.cpuid, 0x8000'0008)) o.cpu.physical_bits = leaf->eax & 0xff;
+  if (const auto* leaf = find(o.cpuid, 0x8000'0001)) {
+    o.cpu.huge_1g = (leaf->edx & 1U << 26) != 0;
+    o.nx = (leaf->edx & 1U << 20) != 0;
+  }
+  if (const auto* leaf = find(o.cpuid, 0)) {
+    constexpr std::uint32_t kAuth = 0x6874'7541, kHygo = 0x6f67'7948;  // "Auth", "Hygo"
+    o.cpu.top_global_reserved = leaf->ebx == kAuth || leaf->ebx == kHygo;
+  }
+  if (const auto* leaf = find(o.cpuid, 7)) {
+    o.smep = (leaf->ebx & 1U << 7) != 0;
+    o.smap = (leaf->ebx & 1U << 20) != 0;
+    o.pku = (leaf->ecx & 1U << 3) != 0;
+    o.pks = (leaf->ecx & 1U << 31) != 0;
+    o.la57 = (leaf->ecx & 1U << 16) != 0;
+  }
+  return o;
+}
+
+Result<std::unique_ptr<Machine>> Machine::create(const kvm::System& system, const Offered& offered,
+                                                 model::Paging paging) {
+  auto ram = GuestRam::create(kRamBytes);
+  if (!ram) return tl::unexpected(ram.error());
+  auto vm = system.create_vm();
+  if (!vm) return tl::unexpected(vm.error());
+  if (auto low = vm->set_memory_slot(0, Gpa(), kLowBytes, ram->at(Gpa())); !low) return tl::unexpected(low.error());
+  if (auto data = vm->set_memory_slot(1, kDataFirst, kDataBytes, ram->at(Gpa(kLowBytes))); !data) {
+    return tl::unexpected(data.error());
+  }
+  // Shadow paging: KVM's own limit follows the size of memory, 64 tables here, and it would be busy
+  // dropping them. Elsewhere this does nothing; a refusal costs time alone.
+  constexpr unsigned long kShadowTables = 16384;
+  ::ioctl(vm->get(), KVM_SET_NR_MMU_PAGES, kShadowTables);
+  const auto run_size = system.run_mapping_size();
+  if (!run_size) return tl::unexpected(run_size.error());
+  auto vcpu = vm->create_vcpu(0, *run_size);
+  if (!vcpu) return tl::unexpected(vcpu.error());
+  std::unique_ptr<Machine> machine(new Machine(std::move(*ram), std::move(*vm), std::move(*vcpu)));
+  machine->fill_memory(paging);
+  if (auto set = machine->set_start_state(offered, paging); !set) return tl::unexpected(set.error());
+  return machine;
+}
+
+std::span<std::byte> Machine::memory(Gpa at, std::uint64_t bytes) const {
+  const bool data = at >= kDataFirst;
+  const std::uint64_t offset = data ? kLowBytes + (at - kDataFirst) : at.raw();
+  return ram_.bytes().subspan(offset, bytes);
+}
+
+void Machine::store(Gpa at, std::uint64_t value) const { std::memcpy(memory(at, 8).data(), &value, sizeof value); }
+
+void Machine::fill_memory(model::Paging paging) const {
+  // SDM vol. 3A, "Segment Descriptors", "64-Bit Task State Segment".
+  constexpr std::uint64_t kCodeSegment = 0x00af'9b00'0000'ffff, kDataSegment = 0x00cf'9300'0000'ffff;
+  constexpr std::uint64_t kDpl3 = 3ULL << 45;
+  const std::uint64_t tss = (window(kDescriptors) + kTssOffset).raw();
+  store(kDescriptors + FL_KERNEL_CS, kCodeSegment);
+  store(kDescriptors + FL_KERNEL_SS, kDataSegment);
+  store(kDescriptors + (FL_USER_SS & ~7), kDataSegment | kDpl3);
+  store(kDescriptors + (FL_USER_CS & ~7), kCodeSegment | kDpl3);
+  store(kDescriptors + FL_TSS, kTssLimit | (tss & 0xff'ffff) << 16 | 0x8bULL << 40 | (tss >> 24 & 0xff) << 56);
+  store(kDescriptors + FL_TSS + 8, tss >> 32);
+  const std::span<std::byte> segment = memory(kDescriptors + kTssOffset, kTssLimit + 1);
+  const auto put = [&](std::size_t offset, std::uint64_t v) { std::memcpy(segment.data() + offset, &v, sizeof v); };
+  put(4, window(kExceptionStackTop).raw());
+  put(36, window(kExceptionStackTop).raw());
+  put(44, window(kDoubleFaultStackTop).raw());
+  const std::uint16_t no_bitmap = kTssLimit + 1;
+  std::memcpy(segment.data() + 102, &no_bitmap, sizeof no_bitmap);
+
+  for (unsigned v = 0; v < FL_VECTORS; ++v) {
+    const std::array<std::uint64_t, 2> words = gate(v);
+    store(kIdt + v * 16, words[0]);
+    store(kIdt + v * 16 + 8, words[1]);
+  }
+  std::memcpy(memory(kHandlers, kPageSize).data(), faultline_conform_handlers,
+              static_cast<std::size_t>(faultline_conform_handlers_end - faultline_conform_handlers));
+  write_end_of_batch(memory(kEndOfBatch, 64));
+  write_user_pages(memory(kUserCode, kPageSize), memory(kUserData, kPageSize));
+  store(kScratch, kBufferWord);
+  store(kIretFrame + 8, FL_USER_CS);
+  store(kIretFrame + 32, FL_USER_SS);
+
+  Gpa upper = kRoot, lower = kRoot;
+  if (paging == model::Paging::kFiveLevel) {
+    upper = kUpperPml4, lower = kLowerPml4;
+    store(kRoot + 511 * 8, upper.raw() | kPresentWritable);
+    store(kRoot, lower.raw() | kPresentWritableUser);
+  }
+  store(upper + 511 * 8, kWindowPdpt.raw() | kPresentWritable);
+  store(kWindowPdpt + 510 * 8, kWindowPd0.raw() | kPresentWritable);
+  store(kWindowPdpt + 511 * 8, kWindowPd1.raw() | kPresentWritable);
+  constexpr std::uint64_t kTwoMiB = 2ULL << 20;
+  for (std::uint64_t i = 0; i < kLowBytes / kTwoMiB; ++i) {
+    store(kWindowPd0 + i * 8, i * kTwoMiB | kPresentWritable | kLarge);
+  }
+  store(kWindowPd0 + 511 * 8, kDataFirst.raw() | kPresentWritable | kLarge);
+  store(kWindowPd1, kPageB.raw() | kPresentWritable | kLarge);
+  store(lower, kUserPdpt.raw() | kPresentWritableUser);
+  store(kUserPdpt, kUserPd.raw() | kPresentWritableUser);
+  store(kUserPd + 2 * 8, kUserPt.raw() | kPresentWritableUser);
+  store(kUserPt, kUserCode.raw() | kPresentWritableUser);
+  store(kUserPt + 8, kUserData.raw() | kPresentWritableUser);
+
+  for (std::uint64_t at = 0; at < kDataBytes; at += 8) store(kDataFirst + at, data_word(kDataFirst + at));
+}
+
+Result<void> Machine::set_start_state(const Offered& offered, model::Paging paging) {
+  if (auto set = vcpu_.set_cpuid(offered.cpuid); !set) return set;
+  auto sregs = vcpu_.sregs();
+  if (!sregs) return tl::unexpected(sregs.error());
+  sregs->cs = segment(FL_KERNEL_CS, 0xb, true);
+  sregs->ss = segment(FL_KERNEL_SS, 0x3, false);
+  kvm_segment null{};
+  null.unusable = 1;
+  sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ldt = null;
+  sregs->tr = kvm_segment{};
+  sregs->tr.selector = FL_TSS;
+  sregs->tr.base = (window(kDescriptors) + kTssOffset).raw();
+  sregs->tr.limit = kTssLimit;
+  sregs->tr.type = 0xb;
+  sregs->tr.present = 1;
+  sregs->gdt.base = window(kDescriptors).raw();
+  sregs->gdt.limit = FL_TSS + 16 - 1;
+  sregs->idt.base = window(kIdt).raw();
+  sregs->idt.limit = FL_VECTORS * 16 - 1;
+  Case plain;
+  plain.controls.paging = paging;
+  const ControlValues values = control_values(plain);
+  sregs->cr0 = values.cr0;
+  sregs->cr3 = kRoot.raw();
+  sregs->cr4 = values.cr4;
+  sregs->efer = values.efer;
+  if (auto set = vcpu_.set_sregs(*sregs); !set) return set;
+  kvm_regs regs{};
+  regs.rip = window(kCode).raw();
+  regs.rsp = window(kStackTop).raw();
+  regs.rflags = kSupervisorFlags;
+  return vcpu_.set_regs(regs);
+}
+
+Result<void> Machine::run(std::chrono::milliseconds limit) {
+  watchdog_.arm(limit);
+  for (;;) {
+    const auto before = std::chrono::steady_clock::now();
+    const int result = ::ioctl(vcpu_.get(), KVM_RUN, 0);
+    const int error = result == 0 ? 0 : errno;
+    in_guest_ += std::chrono::steady_clock::now() - before;
+    const kvm_run& run = vcpu_.run();
+    if (error == 0 && run.exit_reason == KVM_EXIT_IO && run.io.port == FL_CONFORM_PORT_DONE) {
+      watchdog_.disarm();
+      return {};
+    }
+    if (error == EINTR || error == EAGAIN) {
+      if (!watchdog_.disarm()) {
+        watchdog_.arm(limit);
+        continue;
+      }
+      return fail(fmt::format("the vCPU did not come back within {} ms", limit.count()));
+    }
+    watchdog_.disarm();
+    if (error != 0) return fail(fmt::format("KVM_RUN: {}", std::strerror(error)));
+    return fail(describe_death());
+  }
+}
+
+std::string Machine::describe_death() const {
+  std::string text = kvm::describe(kvm::decode_exit(vcpu_.run()));
+  if (const auto regs = vcpu_.regs()) text += fmt::format(" at RIP {:#x}", regs->rip);
+  return text;
+}
+
+}  // namespace faultline::vmm::conform

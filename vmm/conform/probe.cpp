@@ -1,0 +1,107 @@
+#include "vmm/conform/probe.hpp"
+
+#include <fmt/format.h>
+
+#include "vmm/conform/expectation.hpp"
+#include "vmm/conform/runner.hpp"
+
+namespace faultline::vmm::conform {
+namespace {
+
+// A case that lets everything through.
+Case open_case(unsigned form, bool user) {
+  constexpr std::uint64_t kOpen = 0x67;
+  Case c;
+  c.form = form;
+  c.user = user;
+  c.controls.nxe = c.controls.pge = false;
+  for (unsigned level = 1; level <= 4; ++level) {
+    c.a[level] = entry_a(level, 1, user ? kOpen : kOpen & ~4ULL);
+    c.b[level] = entry_b(level, 1, user ? kOpen : kOpen & ~4ULL);
+  }
+  return c;
+}
+
+class Prober {
+ public:
+  Prober(const kvm::System& system, Capabilities& found)
+      : found_(found), runner_(system, found.offered, model::Paging::kFourLevel) {}
+
+  Result<void> run() {
+    if (auto ready = runner_.prepare(); !ready) return ready;
+    for (unsigned form = 0; form < forms().size(); ++form) {
+      found_.user_forms.push_back(forms()[form].who != Who::kSupervisorOnly && works(open_case(form, true)));
+      found_.supervisor_forms.push_back(works(open_case(form, false)));
+      if (!found_.user_forms.back() && forms()[form].who != Who::kSupervisorOnly) note_form(form, "user");
+      if (!found_.supervisor_forms.back()) note_form(form, "supervisor");
+    }
+    if (!found_.supervisor_forms[kRead8]) return fail("supervisor code does not run on this KVM as it should");
+    const Offered& o = found_.offered;
+    control(Feature::kNx, "EFER.NXE", o.nx, [](model::Controls& c) { c.nxe = true; });
+    control(Feature::kGlobal, "CR4.PGE", true, [](model::Controls& c) { c.pge = true; });
+    control(Feature::kSmep, "CR4.SMEP", o.smep, [](model::Controls& c) { c.smep = true; });
+    control(Feature::kSmap, "CR4.SMAP", o.smap, [](model::Controls& c) { c.smap = true; });
+    control(Feature::kPku, "CR4.PKE with WRPKRU", o.pku, [](model::Controls& c) { c.pke = true; });
+    control(Feature::kPks, "CR4.PKS with IA32_PKRS", o.pks, [](model::Controls& c) { c.pks = true; });
+    return {};
+  }
+
+ private:
+  bool works(const Case& c) {
+    bool passed = false;
+    const Expectation expectation = expect(c, found_.offered.cpu);
+    const auto done = runner_.run({&c, 1}, [&](const Case& one, const Observation& o) {
+      passed = !compare(one, expectation, o);
+      // Differences beyond "it ran" are for the matrix to find.
+      if (!passed && o.done)
+        passed = o.vector == kWentOn || o.rip == o.placed.next.raw() || o.rip == one.address().raw();
+    });
+    return done && passed;
+  }
+
+  template <class Set>
+  void control(Feature feature, const char* name, bool listed, Set set) {
+    Case c = open_case(kRead8, false);
+    set(c.controls);
+    const bool accepted = works(c);
+    if (accepted) found_.features.add(feature);
+    if (accepted && !listed) found_.notes.push_back(fmt::format("{} is accepted, though CPUID does not list it", name));
+    if (!accepted && listed) found_.notes.push_back(fmt::format("{} does not work, though CPUID lists it", name));
+  }
+
+  void note_form(unsigned form, const char* who) {
+    found_.notes.push_back(fmt::format("\"{}\" does not work in {} code", forms()[form].text, who));
+  }
+
+  Capabilities& found_;
+  Runner runner_;
+};
+
+}  // namespace
+
+std::optional<Feature> Capabilities::missing(const Case& c) const {
+  if (const auto feature = c.needs.missing(features)) return feature;
+  if (!(c.user ? user_forms : supervisor_forms)[c.form]) return Feature::kForm;
+  return std::nullopt;
+}
+
+std::string backend_label(const kvm::BackendInfo& info) {
+  return info.parameter.empty() ? info.name : info.name + " " + info.parameter;
+}
+
+Result<Capabilities> probe(const kvm::System& system) {
+  Capabilities found;
+  found.backend = backend_label(kvm::find_backend());
+  auto what = offered(system);
+  if (!what) return tl::unexpected(what.error());
+  found.offered = std::move(*what);
+  if (found.offered.cpu.huge_1g) found.features.add(Feature::kHuge1g);
+  if (auto done = Prober(system, found).run(); !done) return tl::unexpected(done.error());
+  found.features.add(Feature::kForm);
+  const auto five = Machine::create(system, found.offered, model::Paging::kFiveLevel);
+  if (five) found.features.add(Feature::kLa57);
+  if (!five && found.offered.la57) found.notes.emplace_back("CR4.LA57 is refused, though CPUID lists it");
+  return found;
+}
+
+}  // namespace faultline::vmm::conform

@@ -1,0 +1,89 @@
+#include "vmm/conform/runner.hpp"
+
+#include <cstring>
+
+#include "guest/abi.h"
+
+namespace faultline::vmm::conform {
+namespace {
+
+// A batch takes some hundred milliseconds where supervisor code is emulated.
+constexpr std::chrono::milliseconds kLimit{20'000};
+
+}  // namespace
+
+Result<void> Runner::prepare() {
+  if (machine_) return {};
+  auto machine = Machine::create(system_, offered_, paging_);
+  if (!machine) return tl::unexpected(machine.error());
+  machine_ = std::move(*machine);
+  return {};
+}
+
+std::chrono::nanoseconds Runner::time_in_guest() const {
+  return in_guest_ + (machine_ ? machine_->time_in_guest() : std::chrono::nanoseconds{0});
+}
+
+Result<void> Runner::run(std::span<const Case> cases, const Take& take) {
+  while (!cases.empty()) {
+    const auto dealt_with = run_batch(cases, take);
+    if (!dealt_with) return tl::unexpected(dealt_with.error());
+    cases = cases.subspan(*dealt_with);
+  }
+  return {};
+}
+
+Result<std::size_t> Runner::run_batch(std::span<const Case> cases, const Take& take) {
+  if (auto ready = prepare(); !ready) return tl::unexpected(ready.error());
+  Compiler compiler(machine_->memory(kCode, kAreaBytes), window(kCode));
+  placed_.clear();
+  while (placed_.size() < std::min(cases.size(), kBatch) && !compiler.full()) {
+    const auto index = static_cast<unsigned>(placed_.size());
+    placed_.push_back(compiler.add(cases[index], index));
+  }
+  compiler.finish();
+  const std::size_t count = placed_.size();
+  std::memset(machine_->memory(kRecords, count * FL_CONFORM_RECORD_BYTES).data(), 0xff,
+              count * FL_CONFORM_RECORD_BYTES);
+
+  const Result<void> ran = machine_->run(kLimit);
+  std::size_t done = 0;
+  for (; done < count; ++done) {
+    Observation o = observe(static_cast<unsigned>(done));
+    if (!o.done && !ran) o.death = ran.error().message;
+    take(cases[done], o);
+    if (!o.done) break;
+  }
+  if (ran && done == count) return done;
+  ++deaths_;
+  in_guest_ += machine_->time_in_guest();
+  machine_.reset();
+  return std::min(done + 1, count);
+}
+
+Observation Runner::observe(unsigned index) const {
+  const std::span<const std::byte> record =
+      machine_->memory(kRecords + std::uint64_t{index} * FL_CONFORM_RECORD_BYTES, FL_CONFORM_RECORD_BYTES);
+  const auto word = [&](std::size_t offset) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, record.data() + offset, sizeof value);
+    return value;
+  };
+  Observation o;
+  o.done = word(FL_CONFORM_DONE) == 1;
+  o.vector = word(FL_CONFORM_VECTOR);
+  o.error = word(FL_CONFORM_ERROR);
+  o.rip = word(FL_CONFORM_RIP);
+  o.cs = word(FL_CONFORM_CS);
+  o.rflags = word(FL_CONFORM_RFLAGS);
+  o.rsp = word(FL_CONFORM_RSP);
+  o.rax = word(FL_CONFORM_RAX);
+  o.cr2 = word(FL_CONFORM_CR2);
+  o.rcx = word(FL_CONFORM_RCX);
+  for (unsigned i = 0; i < o.entries.size(); ++i) o.entries[i] = word(FL_CONFORM_ENTRIES + i * 8);
+  for (unsigned i = 0; i < o.data.size(); ++i) o.data[i] = word(FL_CONFORM_DATA + i * 8);
+  o.placed = placed_[index];
+  return o;
+}
+
+}  // namespace faultline::vmm::conform

@@ -1,0 +1,45 @@
+// What mmu's walker says of a case. The model shares nothing with it; both must agree wherever
+// mmu has the paging mode.
+#pragma once
+
+#include <vector>
+
+#include "mmu/pgtable/translate.hpp"
+#include "vmm/conform/expectation.hpp"
+
+namespace faultline::vmm::conform {
+
+// The function that makes an access: mmu::translate, or a copy of it with a mistake planted.
+using Translate = mmu::Translated (*)(const mmu::PhysMemory&, Gfn, const mmu::Processor&, Gva,
+                                      const mmu::ProcessorAccess&);
+
+class SecondOpinion {
+ public:
+  explicit SecondOpinion(const model::Cpu& cpu, Translate translate = &mmu::translate);
+
+  // How mmu differs from the expectation, or nothing. Sequences and paging modes that mmu does not
+  // have are no matter of its walker: it agrees.
+  std::optional<std::string> disagreement(const Case& c, const Expectation& expectation);
+
+ private:
+  struct alignas(kPageSize) Frame {
+    std::array<std::byte, kPageSize> bytes{};
+  };
+  struct Result {
+    unsigned vector = model::kNoFault;
+    std::uint32_t error = 0;
+    Gva cr2;
+    std::vector<Gpa> physical;  // of each page touched, in order
+  };
+  Result access(const Case& c, const mmu::Processor& cpu, unsigned touch);
+  Result page(const mmu::Processor& cpu, const Case& c, model::Kind kind, Gva at, bool stack);
+  [[nodiscard]] std::uint64_t load(Gpa slot) const;
+  void store(Gpa slot, std::uint64_t value);
+  [[nodiscard]] bool entries_match(const Case& c, const Expected& e) const;
+
+  model::Cpu cpu_;
+  Translate translate_;
+  std::vector<Frame> frames_;  // up to the last one that holds a table
+};
+
+}  // namespace faultline::vmm::conform
