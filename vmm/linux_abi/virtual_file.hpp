@@ -52,6 +52,8 @@ class VirtualFile {
   virtual SysResult<std::vector<VirtualEntry>> list(Task& reader);
   // A position may be any number, negative ones included (Linux mem_lseek).
   [[nodiscard]] virtual bool any_position() const { return false; }
+  // Positions are unsigned: reading at a negative one is no EINVAL (FMODE_UNSIGNED_OFFSET).
+  [[nodiscard]] virtual bool unsigned_position() const { return false; }
 
  private:
   VirtualAttributes attributes_;

@@ -55,8 +55,9 @@ SyscallValue transfer(Task& task, const OpenFile& file, std::span<const UserBuff
   std::uint64_t at = offset ? *offset : file.virtual_position(), moved = 0, wanted = 0;
   for (const UserBuffer& buffer : buffers) wanted += buffer.length;
   // rw_verify_area: no file reaches that far.
-  constexpr std::uint64_t kLargestOffset = ~0ULL >> 1;
-  if (at > kLargestOffset - std::min(wanted, kLargestOffset)) return sys_error(EINVAL);
+  const bool any = file.virtual_file()->unsigned_position();
+  const std::uint64_t largest = any ? ~0ULL : ~0ULL >> 1;
+  if (at > largest - std::min(wanted, largest)) return sys_error(any ? EOVERFLOW : EINVAL);
   for (const UserBuffer& buffer : buffers) {
     const SyscallValue n = step(task, *file.virtual_file(), buffer, at);
     if (!n && moved == 0) return n;

@@ -187,6 +187,15 @@ TEST_F(Proc, WhatIsWrittenToAFile) {
   EXPECT_EQ(write("/proc/self/mem", "x"), -EIO);
 }
 
+TEST_F(Proc, PositionsBeyondEveryFile) {
+  const int mem = open("/proc/self/mem", O_RDONLY), pagemap = open("/proc/self/pagemap", O_RDONLY);
+  for (const int fd : {mem, pagemap}) EXPECT_EQ(call(SYS_lseek, fd, -4096, SEEK_SET), -4096);
+  EXPECT_EQ(call(SYS_read, mem, kOut, 8), -EIO);
+  EXPECT_EQ(call(SYS_read, mem, kOut, 8192), -EOVERFLOW);
+  EXPECT_EQ(call(SYS_read, pagemap, kOut, 8), -EINVAL);
+  EXPECT_EQ(call(SYS_lseek, open("/proc/self/maps", O_RDONLY), -1, SEEK_SET), -EINVAL);
+}
+
 TEST_F(Proc, NeitherMappedNorMadeLarger) {
   const int fd = open("/proc/self/maps", O_RDWR);
   EXPECT_EQ(call(SYS_mmap, 0, kPageSize, PROT_READ, MAP_PRIVATE, fd, 0), -ENODEV);

@@ -19,6 +19,7 @@ class MemFile final : public VirtualFile {
       : VirtualFile(attributes, std::move(path)), subject_(std::move(subject)) {}
 
   [[nodiscard]] bool any_position() const override { return true; }
+  [[nodiscard]] bool unsigned_position() const override { return true; }
   [[nodiscard]] std::size_t write_chunk() const override { return 64 * 1024; }
 
   SysResult<std::size_t> read(Task&, std::uint64_t offset, std::span<std::byte> to) override {
