@@ -74,8 +74,7 @@ bool discards(int advice) {
 // Linux can_madvise_modify: a seal keeps what could not be written anyway from being discarded.
 bool sealed_against(const Vma& vma, int advice) {
   if (!vma.flags.has(VmFlags::kSealed) || !discards(advice)) return false;
-  if (vma.flags.has(VmFlags::kShared) && !vma.anonymous()) return false;
-  return !vma.flags.has(VmFlags::kWrite);
+  return vma.anonymous() && !vma.flags.has(VmFlags::kWrite);
 }
 
 // The flags of `vma` after the advice (Linux madvise_vma_behavior, ksm_madvise, hugepage_madvise).

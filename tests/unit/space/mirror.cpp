@@ -43,6 +43,10 @@ const char* name_of(long number) {
     case SYS_mprotect: return "mprotect";
     case SYS_mremap: return "mremap";
     case SYS_madvise: return "madvise";
+    case SYS_pkey_mprotect: return "pkey_mprotect";
+    case SYS_pkey_alloc: return "pkey_alloc";
+    case SYS_pkey_free: return "pkey_free";
+    case Request::kMseal: return "mseal";
     case SYS_mlock: return "mlock";
     case SYS_mlock2: return "mlock2";
     case SYS_munlock: return "munlock";
@@ -186,6 +190,10 @@ Reply Mirror::run(const Request& r) {
     case SYS_mprotect: reply.result = as_result(do_mprotect(*mm_, a[0], a[1], flags(2))); break;
     case SYS_mremap: reply.result = as_result(do_mremap(*mm_, a[0], a[1], a[2], flags(3), a[4])); break;
     case SYS_madvise: reply.result = as_result(do_madvise(*mm_, a[0], a[1], flags(2))); break;
+    case SYS_pkey_mprotect: reply.result = as_result(do_mprotect(*mm_, a[0], a[1], flags(2), flags(3))); break;
+    case SYS_pkey_alloc: reply.result = as_result(do_pkey_alloc(*mm_, a[0], a[1])); break;
+    case SYS_pkey_free: reply.result = as_result(do_pkey_free(*mm_, flags(0))); break;
+    case Request::kMseal: reply.result = as_result(do_mseal(*mm_, a[0], a[1], a[2])); break;
     case SYS_mlock: reply.result = as_result(do_mlock(*mm_, a[0], a[1], false)); break;
     case SYS_mlock2: reply.result = as_result(do_mlock(*mm_, a[0], a[1], a[2] == 1)); break;
     case SYS_munlock: reply.result = as_result(do_munlock(*mm_, a[0], a[1])); break;

@@ -121,7 +121,8 @@ std::uint32_t flag_of(std::string_view name) {
       {"lo", VmFlags::kLocked},     {"lf", VmFlags::kLockOnFault}, {"dc", VmFlags::kDontCopy},
       {"wf", VmFlags::kWipeOnFork}, {"sr", VmFlags::kSeqRead},     {"rr", VmFlags::kRandRead},
       {"nr", VmFlags::kNoReserve},  {"ac", VmFlags::kAccount},     {"hg", VmFlags::kHugePage},
-      {"nh", VmFlags::kNoHugePage}, {"dd", VmFlags::kDontDump},    {"mg", VmFlags::kMergeable}};
+      {"nh", VmFlags::kNoHugePage}, {"dd", VmFlags::kDontDump},    {"mg", VmFlags::kMergeable},
+      {"sl", VmFlags::kSealed},     {"dp", VmFlags::kDroppable}};
   for (const auto& [text, bit] : kNames)
     if (text == name) return bit;
   return 0;

@@ -19,6 +19,7 @@ namespace faultline::mmu::testing {
 struct Request {
   static constexpr long kRead = -1, kWrite = -2;  // touch args[0]
   static constexpr long kLimit = -3;              // setrlimit(args[0], args[1] bytes above what is used)
+  static constexpr long kMseal = 462;             // newer than this C library
   static constexpr long kDropRights = -4;         // no CAP_IPC_LOCK any more
   static constexpr long kFork = -5;               // the child goes on; args[0] != 0: the parent unmaps the window
   long number = 0;

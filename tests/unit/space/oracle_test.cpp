@@ -41,7 +41,10 @@ constexpr int kMadvice[] = {MADV_NORMAL,
                             MADV_COLD,
                             22 /* POPULATE_READ */,
                             23 /* POPULATE_WRITE */,
-                            24 /* DONTNEED_LOCKED */};
+                            24 /* DONTNEED_LOCKED */,
+                            102 /* GUARD_INSTALL */,
+                            102,
+                            103 /* GUARD_REMOVE */};
 
 // What kinds of calls a run makes, in shares.
 struct Mix {
