@@ -1,7 +1,6 @@
 // KVM and hosted see the same faults: address, error code, path and outcome, one after the other.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -35,8 +34,6 @@ std::vector<Fault> faults_of(const Row& row, const std::string& backend, const S
   return faults;
 }
 
-bool is_major(const Fault& fault) { return fault.outcome.find("major") != std::string::npos; }
-
 class BackendsTest : public testing::TestWithParam<Row> {};
 
 TEST_P(BackendsTest, SeeTheSameFaults) {
@@ -44,12 +41,13 @@ TEST_P(BackendsTest, SeeTheSameFaults) {
   if (const auto why = why_no_hosted(); !why.empty()) GTEST_SKIP() << why;
   if (!hosted_can("CPUID as told")) GTEST_SKIP() << "hosted guests see the host's own CPUID here";
   const ScratchFolder folder, logs;
-  // What is not in the host's page cache faults as major, and with fewer neighbours: again, then.
+  // A page of a file that the host's page cache lacks is a major fault, or is left out of what a
+  // neighbour's fault brings in. That is the host's state, which comes right with repetition; a
+  // difference between the backends does not.
   std::vector<Fault> on_kvm, hosted;
-  for (int attempt = 0; attempt < 5; ++attempt) {
+  for (int attempt = 0; attempt < 5 && (on_kvm.empty() || on_kvm != hosted); ++attempt) {
     hosted = faults_of(GetParam(), "hosted", folder, logs);
     on_kvm = faults_of(GetParam(), "kvm", folder, logs);
-    if (std::ranges::none_of(hosted, is_major) && std::ranges::none_of(on_kvm, is_major)) break;
   }
   ASSERT_FALSE(on_kvm.empty());
   EXPECT_EQ(on_kvm, hosted);
