@@ -91,7 +91,7 @@ class Task {
   // Turns a fault that was not resolved into its signal. After handle_page_fault().
   void on_page_fault(const PageFaultEvent& event, const mmu::FaultOutcome& outcome);
   // A call into the vsyscall page (FaultResult::kVsyscall): emulated, or SIGSEGV.
-  void on_vsyscall(const PageFaultEvent& event, const mmu::FaultOutcome& outcome);
+  void on_vsyscall(const PageFaultEvent& event);
   // #GP, #UD, #DE ... as exc_* of arch/x86/kernel/traps.c do.
   void on_exception(const ExceptionEvent& event);
   // Linux force_sig_info: a signal that is blocked or ignored kills.

@@ -98,7 +98,7 @@ SignalInfo Task::signal_for(const ExceptionEvent& event) {
 void Task::on_page_fault(const PageFaultEvent& event, const mmu::FaultOutcome& outcome) {
   // A signal that is pending already is delivered before the access is made again.
   if (outcome.result == mmu::FaultResult::kInterrupted) return;
-  if (outcome.result == mmu::FaultResult::kVsyscall) return on_vsyscall(event, outcome);
+  if (outcome.result == mmu::FaultResult::kVsyscall) return on_vsyscall(event);
   force_signal(signal_for(event, outcome));
 }
 

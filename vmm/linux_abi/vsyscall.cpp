@@ -25,13 +25,13 @@ std::optional<std::uint64_t> call_at(Gva address) {
 
 }  // namespace
 
-void Task::on_vsyscall(const PageFaultEvent& event, const mmu::FaultOutcome& outcome) {
+void Task::on_vsyscall(const PageFaultEvent& event) {
   const auto number = call_at(event.address);
-  if (!number) return force_signal(signal_for(event, outcome));
   const UserRegs& regs = vcpu_.regs();
-  SignalInfo refused;  // a broken stack or pointer: no code that says more
+  SignalInfo refused;  // a wrong entry, a broken stack or pointer: no code that says more
   refused.info.si_signo = SIGSEGV;
   refused.info.si_code = SI_KERNEL;
+  if (!number) return force_signal(refused);
   const auto caller = mmu::get_user<std::uint64_t>(*mm_, Gva(regs[UserRegs::kRsp]));
   if (!caller) return force_signal(refused);
   SyscallArgs args;
