@@ -60,6 +60,7 @@ class MemoryFile final : public BackingFile {
   std::uint64_t size() const override { return bytes_.size(); }
   SysResult<ReadPages> read_pages(Pgoff first, std::span<const std::span<std::byte, kPageSize>> pages,
                                   ReadWait) override {
+    if (fails()) return sys_error(EIO);
     ReadPages result;
     for (std::size_t i = 0; i < pages.size(); ++i) {
       const std::uint64_t from = (first.raw() + i) << kPageShift;
@@ -72,12 +73,18 @@ class MemoryFile final : public BackingFile {
     return result;
   }
   SysResult<void> write_page(Pgoff page, std::span<const std::byte, kPageSize> bytes) override {
+    if (fails()) return sys_error(EIO);
     ++writes;
     const std::uint64_t at = page.raw() << kPageShift;
     std::memcpy(bytes_.data() + at, bytes.data(), std::min<std::size_t>(kPageSize, bytes_.size() - at));
     return {};
   }
+  SysResult<void> page_mkwrite(Pgoff) override {
+    if (fails()) return sys_error(ENOSPC);
+    return {};
+  }
   SysResult<void> punch_hole(Pgoff first, std::uint64_t count) override {
+    if (fails()) return sys_error(EPERM);
     const std::size_t from = std::min<std::size_t>(bytes_.size(), first.raw() << kPageShift);
     const std::size_t to = std::min<std::size_t>(bytes_.size(), (first.raw() + count) << kPageShift);
     std::fill(bytes_.begin() + static_cast<std::ptrdiff_t>(from), bytes_.begin() + static_cast<std::ptrdiff_t>(to),
@@ -86,8 +93,12 @@ class MemoryFile final : public BackingFile {
   }
   std::byte byte_at(std::uint64_t offset) const { return bytes_.at(offset); }
   unsigned writes = 0;
+  // Makes the n-th call from now fail, once (0 = none).
+  void fail_nth(std::uint64_t n) { fail_countdown_ = n; }
 
  private:
+  bool fails() { return fail_countdown_ != 0 && --fail_countdown_ == 0; }
+  std::uint64_t fail_countdown_ = 0;
   std::uint64_t inode_;
   FileKind kind_;
   std::vector<std::byte> bytes_;

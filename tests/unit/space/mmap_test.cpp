@@ -73,5 +73,17 @@ TEST_F(Mmap, PrivateWriteNeverReachesTheFile) {
   EXPECT_EQ(byte_at(page(2)), std::byte{1});
 }
 
+TEST_F(Mmap, OlderLinuxTakesNoreplaceForAHint) {
+  constexpr int kNoreplace = kAnon | MAP_FIXED_NOREPLACE;
+  map_at(page(0), 1);
+  EXPECT_EQ(testing::errno_of(map(page(0), kPageSize, kRw, kNoreplace)), EEXIST);
+  become(LinuxBehaviour::of({4, 16}));
+  map_at(page(0), 1);
+  const auto elsewhere = map(page(0), kPageSize, kRw, kNoreplace);
+  ASSERT_TRUE(elsewhere);
+  EXPECT_NE(elsewhere->raw(), page(0));
+  EXPECT_EQ(map(page(5), kPageSize, kRw, kNoreplace), Gva(page(5)));
+}
+
 }  // namespace
 }  // namespace faultline::mmu

@@ -113,5 +113,18 @@ TEST_F(Mprotect, LockedAreaIsCopiedWhenItBecomesWritable) {
   EXPECT_EQ(mm->rss.total(), 2U);
 }
 
+// Before 6.1 every page waits for a write fault.
+TEST_F(Mprotect, OlderLinuxGivesNoWriteAccessBack) {
+  become(LinuxBehaviour::of({6, 0}));
+  map_at(page(0), 1);
+  write_at(page(0));
+  ASSERT_TRUE(do_mprotect(*mm, page(0), kPageSize, PROT_READ));
+  ASSERT_TRUE(do_mprotect(*mm, page(0), kPageSize, kRw));
+  EXPECT_FALSE(entry_at(page(0)).writable());
+  const FaultOutcome o = access(page(0), true);
+  EXPECT_EQ(o.path.decided_by(), FaultStep::kReuse);
+  EXPECT_TRUE(entry_at(page(0)).writable());
+}
+
 }  // namespace
 }  // namespace faultline::mmu

@@ -139,5 +139,34 @@ TEST_F(Mremap, WithoutTablesEverythingGoesBack) {
   expect_filled(kBase + kFar, 3);
 }
 
+TEST_F(Mremap, OlderLinuxMovesOneAreaAtATime) {
+  constexpr int kTo = MREMAP_MAYMOVE | MREMAP_FIXED;
+  become(LinuxBehaviour::of({6, 16}));
+  map_at(page(0), 1);
+  map_at(page(1), 1, PROT_READ);
+  EXPECT_EQ(errno_of(do_mremap(*mm, page(0), 2 * kPageSize, 2 * kPageSize, kTo, page(10))), EFAULT);
+  EXPECT_EQ(errno_of(do_mremap(*mm, page(0), kPageSize, kPageSize, kTo, page(10))), 0);
+  check();
+  become({});
+  map_at(page(0), 1);
+  map_at(page(1), 1, PROT_READ);
+  EXPECT_EQ(errno_of(do_mremap(*mm, page(0), 2 * kPageSize, 2 * kPageSize, kTo, page(10))), 0);
+  EXPECT_EQ(layout(), "10-11 rw-p 11-12 r--p");
+}
+
+TEST_F(Mremap, OlderLinuxLeavesNothingBehind) {
+  constexpr int kKeep = MREMAP_MAYMOVE | 4;  // MREMAP_DONTUNMAP
+  const auto keep = [&](LinuxVersion version, bool shared) {
+    become(LinuxBehaviour::of(version));
+    map_at(page(0), 1, kRw, shared ? MAP_SHARED | MAP_ANONYMOUS : kAnon);
+    return errno_of(do_mremap(*mm, page(0), kPageSize, kPageSize, kKeep, 0));
+  };
+  EXPECT_EQ(keep({5, 13}, true), 0);
+  EXPECT_EQ(keep({5, 12}, true), EINVAL);
+  EXPECT_EQ(keep({5, 12}, false), 0);
+  EXPECT_EQ(keep({5, 7}, false), 0);
+  EXPECT_EQ(keep({5, 6}, false), EINVAL);
+}
+
 }  // namespace
 }  // namespace faultline::mmu
