@@ -64,7 +64,7 @@ std::string problem_of(const std::string& log) {
 
 std::string record(int sequence, const std::string& origin = "user") {
   return R"({"sequence":)" + std::to_string(sequence) + R"(,"process":1,"origin":")" + origin +
-         R"(","address":"0x10","ip":"0x20","error":{"code":"0x4"}})" + "\n";
+         R"(","address":"0x10","ip":"0x20","error":{"code":"0x4"},"outcome":{"end":"minor"}})" + "\n";
 }
 
 TEST(GuestFaultsTest, OnlyWholeLogsWillDo) {
@@ -80,7 +80,7 @@ TEST(GuestFaultsTest, TakesThoseOfUserCode) {
   const ScratchFolder folder;
   folder.write("log", record(1) + record(2, "kernel") + record(3));
   std::string problem;
-  EXPECT_EQ(guest_faults(folder.path("log"), problem), (FaultHistory{{{0x10, 0x20, 4}, {0x10, 0x20, 4}}}));
+  EXPECT_EQ(guest_faults(folder.path("log"), problem).history, (FaultHistory{{{0x10, 0x20, 4}, {0x10, 0x20, 4}}}));
 }
 
 // A program that is told what it runs on and prints it.

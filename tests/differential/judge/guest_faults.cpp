@@ -14,8 +14,9 @@ std::uint64_t number(const nlohmann::json& value) {
 
 }  // namespace
 
-FaultHistory guest_faults(const std::string& log, std::string& problem) {
-  FaultHistory history;
+GuestFaults guest_faults(const std::string& log, std::string& problem) {
+  GuestFaults faults;
+  FaultHistory& history = faults.history;
   std::ifstream file(log);
   if (!file) problem = "no fault log was written";
   std::map<std::int64_t, std::size_t> place;
@@ -29,13 +30,14 @@ FaultHistory guest_faults(const std::string& log, std::string& problem) {
     if (!record.contains("address")) continue;  // the report of a fault that killed
     if (record["sequence"].get<std::uint64_t>() != ++expected)
       problem = "the log misses record " + std::to_string(expected);
+    if (record["origin"] == "kernel" && record["outcome"]["end"] == "efault") faults.copies_failed = true;
     if (record["origin"] != "user") continue;
     const auto [it, fresh] = place.try_emplace(record["process"].get<std::int64_t>(), history.size());
     if (fresh) history.emplace_back();
     history[it->second].push_back({number(record["address"]), number(record["ip"]), number(record["error"]["code"])});
   }
   if (history.empty()) history.emplace_back();
-  return history;
+  return faults;
 }
 
 std::uint64_t guest_page_faults(const std::string& statistics, std::string& problem) {

@@ -8,8 +8,13 @@
 
 namespace faultline::test {
 
+struct GuestFaults {
+  FaultHistory history = {};
+  bool copies_failed = false;  // some system call was given memory that it could not use
+};
+
 // `problem` is set when the log cannot be read, has a line that is no record, or misses records.
-FaultHistory guest_faults(const std::string& log, std::string& problem);
+GuestFaults guest_faults(const std::string& log, std::string& problem);
 
 // What the guest's kernel would have counted as PERF_COUNT_SW_PAGE_FAULTS: from the statistics that
 // `faultline run --stats-json FILE` writes. `problem` is set when they cannot be read.

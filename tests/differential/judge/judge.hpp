@@ -2,10 +2,10 @@
 //
 // Natively it runs pinned to one CPU, without address randomisation and without transparent huge pages. Compared are
 // the bytes of stdout and stderr, the exit status, every page fault of user code in order (address, error code and
-// instruction) from the first instruction of the program on, and, of programs of one process, how many faults came with
-// registers. Addresses are compared as they are, not relative to a mapping: without randomisation both sides lay a
-// process out alike. What programs print is theirs to make comparable: fault counters and mappings yes, frame numbers
-// and times no (docs/linux-fidelity.md, section 0.2).
+// instruction) from the first instruction of the program on, and, of programs of one process whose system calls met no
+// bad memory, how many faults came with registers. Addresses are compared as they are, not relative to a mapping:
+// without randomisation both sides lay a process out alike. What programs print is theirs to make comparable: fault
+// counters and mappings yes, frame numbers and times no (docs/linux-fidelity.md, section 0.2).
 #pragma once
 
 #include <chrono>
