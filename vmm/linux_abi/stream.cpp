@@ -163,6 +163,10 @@ SyscallValue write_pipe(Task& task, const OpenFile& file, std::span<const UserBu
       pieces[count].iov_len = std::min(pieces[count].iov_len, room);
       room -= pieces[count].iov_len;
     }
+    // pipe_write: a buffer of the pipe is filled whole or not at all.
+    const bool cut = room > 0 && kPipeChunk - room < want - moved;
+    if (cut && host_pieces(task.mm(), buffers, moved + kPipeChunk - room, mmu::UserAccess::kRead).empty())
+      return stopped(moved, EFAULT);
     const ssize_t n = ::writev(file.host_fd(), pieces.data(), static_cast<int>(count));
     if (n < 0 && errno == EINTR) return sys_error(kRestartNoIntr);
     if (n < 0) return stopped(moved, errno);
