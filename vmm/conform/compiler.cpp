@@ -36,6 +36,7 @@ Placed Compiler::add(const Case& c, unsigned index) {
   flush(c, Flush::kInvlpg);
   if (c.change) {
     access(c, c.change->warm_form, c.change->warm_user);
+    if (c.change->warm_form == kWrite8) emit_.store(window(kPageA), data_word(kPageA));
     emit_.store(window(c.slot_a(c.change->level)), c.change->value);
     flush(c, c.change->flush);
   }
@@ -160,6 +161,8 @@ void Compiler::read_back(const Case& c, Gva record) {
       emit_.store(window(first + i * 8), data_word(first + i * 8));
     }
   }
+  // Where a change of frames leads; what is read back is the usual place alone.
+  if (c.change && c.form == kWrite8) emit_.store(window(kOtherPage), data_word(kOtherPage));
   emit_.store(record + FL_CONFORM_DONE, 1);
 }
 

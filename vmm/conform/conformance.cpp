@@ -43,7 +43,9 @@ class Run {
   // The cases to run; everything else is counted already.
   std::vector<Case> select(const Capabilities* capabilities) {
     std::vector<Case> chosen;
-    for (Case& c : plan(matrix_, request_.selection).cases) {
+    Selection selection = request_.selection;
+    if (capabilities != nullptr) selection.available = capabilities->features;
+    for (Case& c : plan(matrix_, selection).cases) {
       const Expectation e = expect(c, cpu_);
       if (e.empty() || !wanted(c, e)) continue;
       compare_mmu(c, e);

@@ -198,6 +198,23 @@ std::string vector_text(unsigned vector) {
   }
 }
 
+// By bits, so that all error codes with the same mistake are one finding: "error code without P".
+std::string error_difference(std::uint64_t got, std::uint64_t want) {
+  static constexpr std::array<std::string_view, 6> kBits = {"P", "W", "U", "RSVD", "I", "PK"};
+  std::string text = "error code";
+  const auto add = [&text](std::string_view word, std::uint64_t bits) {
+    if (bits == 0) return;
+    text += fmt::format(" {}", word);
+    for (unsigned i = 0; i < kBits.size(); ++i) {
+      if ((bits >> i & 1) != 0) text += fmt::format(" {}", kBits[i]);
+    }
+    if (bits >> kBits.size() != 0) text += " more";
+  };
+  add("without", want & ~got);
+  add("with", got & ~want);
+  return text;
+}
+
 class Comparison {
  public:
   Comparison(const Case& c, const Expected& e, const Observation& o) : c_(c), e_(e), o_(o) {}
@@ -207,7 +224,7 @@ class Comparison {
     const Outcome& want = e_.outcome;
     const unsigned vector = vector_of(c_, o_);
     if (vector != want.vector) {
-      differ("{} instead of {}", with_error(vector, o_.error), with_error(want.vector, want.error));
+      differ("{} instead of {}", vector_text(vector), vector_text(want.vector));
       weight += 100;
     } else if (vector != model::kNoFault) {
       fault();
@@ -227,14 +244,10 @@ class Comparison {
     found_.push_back(fmt::format(format, std::forward<Args>(args)...));
     ++weight;
   }
-  static std::string with_error(unsigned vector, std::uint64_t error) {
-    return vector == model::kPageFault ? fmt::format("#PF {:#x}", error) : vector_text(vector);
-  }
-
   void fault() {
     const Outcome& want = e_.outcome;
     if (o_.error != want.error) {
-      differ("error code {:#x} instead of {:#x}", o_.error, want.error);
+      found_.push_back(error_difference(o_.error, want.error));
       weight += 10;
     }
     if (want.vector == model::kPageFault && o_.cr2 != want.cr2.raw()) {

@@ -10,17 +10,18 @@
 namespace faultline::vmm::conform {
 namespace {
 
-std::string flags_text(std::uint64_t entry) {
+std::string flags_text(std::uint64_t entry, bool large) {
   struct Flag {
     unsigned bit;
     std::string_view name;
   };
-  static constexpr std::array<Flag, 9> kFlags = {
-      {{0, "P"}, {1, "W"}, {2, "U"}, {5, "A"}, {6, "D"}, {7, "PS/PAT"}, {8, "G"}, {12, "bit12"}, {63, "NX"}}};
+  static constexpr std::array<Flag, 8> kFlags = {
+      {{0, "P"}, {1, "W"}, {2, "U"}, {5, "A"}, {6, "D"}, {7, "PS"}, {8, "G"}, {63, "NX"}}};
   std::string text;
   for (const Flag& f : kFlags) {
     if ((entry >> f.bit & 1) != 0) text += fmt::format("{}{}", text.empty() ? "" : " ", f.name);
   }
+  if (large && (entry >> 12 & 1) != 0) text += " PAT";
   if (const std::uint64_t key = entry >> 59 & 15; key != 0) text += fmt::format(" key {}", key);
   return text;
 }
@@ -28,7 +29,8 @@ std::string flags_text(std::uint64_t entry) {
 void add_path(std::string& text, const Case& c, const Path& path, unsigned leaf, bool second) {
   for (unsigned level = c.root_level(); level >= leaf; --level) {
     text += fmt::format("  {:<6} at {:#8x}  {:#018x}  {}\n", entry_name(level),
-                        (second ? c.slot_b(level) : c.slot_a(level)).raw(), path[level], flags_text(path[level]));
+                        (second ? c.slot_b(level) : c.slot_a(level)).raw(), path[level],
+                        flags_text(path[level], level == leaf && level > 1));
   }
 }
 
@@ -54,9 +56,10 @@ std::string_view name(Flush flush) {
 
 void add_change(std::string& text, const Case& c) {
   const Change& change = *c.change;
-  text += fmt::format("first     {} of {} code, then the {} becomes {:#x} ({}), then {}\n",
-                      forms()[change.warm_form].text, change.warm_user ? "user" : "supervisor",
-                      entry_name(change.level), change.value, flags_text(change.value), name(change.flush));
+  text +=
+      fmt::format("first     {} of {} code, then the {} becomes {:#x} ({}), then {}\n", forms()[change.warm_form].text,
+                  change.warm_user ? "user" : "supervisor", entry_name(change.level), change.value,
+                  flags_text(change.value, change.level > 1 && change.level == c.leaf_a), name(change.flush));
 }
 
 void add_walk(std::string& text, const Expected& e) {

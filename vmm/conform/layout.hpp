@@ -46,6 +46,7 @@ inline constexpr std::uint64_t kLowBytes = 8ULL << 20;
 inline constexpr Gpa kDataFirst{(1ULL << 30) - (2ULL << 20)};
 inline constexpr std::uint64_t kDataBytes = 4ULL << 20;
 inline constexpr Gpa kPageA{(1ULL << 30) - kPageSize}, kPageB{1ULL << 30};
+inline constexpr Gpa kOtherPage = kPageA - kPageSize;  // that a PTE leads to after a change of frames
 
 // User code and data, as user code sees them.
 inline constexpr Gva kUserCodeAt{0x40'0000}, kUserDataAt{0x40'1000};

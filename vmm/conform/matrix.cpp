@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <numeric>
+#include <unordered_set>
 
 namespace faultline::vmm::conform {
 namespace {
 
 constexpr std::uint64_t kWholeUpTo = 2'000'000;
 constexpr unsigned kAttempts = 32;
+// Cases of a section that this machine cannot run: enough for the verdict to name them.
+constexpr std::uint64_t kUnsupportedShare = 1000;
 
 // splitmix64: a fixed function of the seed, so that a run is the same everywhere.
 std::uint64_t mix(std::uint64_t x) {
@@ -68,6 +71,11 @@ class Strata {
   std::uint64_t total_ = 0;
 };
 
+bool can_run(const Section& section, const Selection& selection) {
+  if (!selection.available || section.one_of.empty()) return true;
+  return std::ranges::any_of(section.one_of, [&](Feature f) { return selection.available->has(f); });
+}
+
 Case finished(const Section& section, const Choice& choice, Case c) {
   c.section = section.id;
   c.number = section.number(choice);
@@ -103,6 +111,7 @@ void take_sample(const Section& section, std::uint64_t wanted, std::uint64_t see
   std::uint64_t stride = strata.total() / 2 + 1;
   while (std::gcd(stride, strata.total()) != 1) ++stride;
   Choice choice(section.dimensions.size());
+  std::unordered_set<std::uint64_t> taken;
   for (std::uint64_t i = 0; i < wanted; ++i) {
     for (unsigned attempt = 0; attempt < kAttempts; ++attempt) {
       std::uint64_t random = mix(seed ^ mix(section.id) ^ mix(i * kAttempts + attempt));
@@ -113,11 +122,12 @@ void take_sample(const Section& section, std::uint64_t wanted, std::uint64_t see
         random = mix(random);
       }
       strata.fix(section, i % strata.total() * stride % strata.total(), choice);
-      if (Built built = section.build(choice); built.value) {
+      if (Built built = section.build(choice); !built.value) {
+        ++part.illegal;
+      } else if (taken.insert(section.number(choice)).second) {
         plan.cases.push_back(finished(section, choice, std::move(*built.value)));
         break;
       }
-      ++part.illegal;
     }
   }
 }
@@ -163,13 +173,15 @@ Plan plan(const std::vector<Section>& matrix, const Selection& selection) {
   // Small sections first: what they do not need of their share goes to the larger ones.
   std::vector<const Section*> order;
   for (const Section& s : matrix) order.push_back(&s);
-  std::ranges::stable_sort(order, {}, [](const Section* s) { return s->size(); });
+  // Those that cannot run come before everything.
+  std::ranges::stable_sort(order, {}, [&](const Section* s) { return can_run(*s, selection) ? s->size() : 0; });
   std::uint64_t left = selection.cases;
   Plan result;
   for (std::size_t i = 0; i < order.size(); ++i) {
     const Section& section = *order[i];
-    const std::uint64_t share = left / (order.size() - i);
-    const std::uint64_t limit = selection.full ? std::max(share, kWholeUpTo) : share;
+    const bool runs = can_run(section, selection);
+    const std::uint64_t share = std::min(left / (order.size() - i), runs ? left : kUnsupportedShare);
+    const std::uint64_t limit = selection.full && runs ? std::max(share, kWholeUpTo) : share;
     Plan::Part part{&section, section.size(), 0, 0, section.size() <= limit};
     const std::size_t before = result.cases.size();
     if (part.whole) {

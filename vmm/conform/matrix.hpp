@@ -37,6 +37,7 @@ struct Section {
   std::string_view name, description;
   std::vector<Dimension> dimensions;
   std::function<Built(const Choice&)> build;
+  std::vector<Feature> one_of{};  // without any of these no case of the section can run
 
   [[nodiscard]] std::uint64_t size() const;
   [[nodiscard]] std::uint64_t number(const Choice& choice) const;
@@ -52,11 +53,15 @@ std::vector<Section> make_matrix(const model::Cpu& cpu);
 // The case of a number, or why there is none.
 Result<Case> find_case(const std::vector<Section>& matrix, std::uint64_t number);
 
+inline constexpr std::uint64_t kDefaultCases = 350'000;
+
 // The cases of a run.
 struct Selection {
-  std::uint64_t cases = 250'000;  // about as many; sections that are smaller are run whole
+  std::uint64_t cases = kDefaultCases;  // about as many; sections that are smaller are run whole
   std::uint64_t seed = 1;
   bool full = false;  // every section whole that has up to two million combinations
+  // What the machine has, where that is known: a section that cannot run is no more than sampled.
+  std::optional<FeatureSet> available = std::nullopt;
 };
 struct Plan {
   std::vector<Case> cases;

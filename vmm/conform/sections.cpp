@@ -333,7 +333,7 @@ Section stale(const model::Cpu& cpu) {
     std::uint64_t& entry = c.a[change.level];
     if (what == flips.size()) {
       if (change.level != 1) return illegal("another frame is one for a PTE here");
-      change.value = entry - kPageSize;
+      change.value = entry - (kPageA - kOtherPage);
     } else {
       const Flip flip = flips.at(what);
       if (flip.mask == 0) return illegal(kNoReserved);
@@ -360,6 +360,7 @@ Section keys(const model::Cpu&) {
                   flag("CR0.WP"),
                   numbers("leaf", 1, 2),
                   flag("P")};
+  s.one_of = {Feature::kPku, Feature::kPks};
   s.build = [](const Choice& choice) {
     Reader in(choice);
     Case c;
@@ -388,6 +389,7 @@ Section everything(const model::Cpu& cpu, unsigned id, Paging paging) {
             five ? "5-level paging: every flag of every level at once" : "every flag of every level at once",
             {},
             {}};
+  if (five) s.one_of = {Feature::kLa57};
   const unsigned root = model::memory_levels(paging);
   static const std::array<std::array<std::string_view, 8>, 5> kNames = {{
       {"PTE P", "PTE W", "PTE U", "PTE NX", "PTE A", "PTE D", "PTE RSVD", ""},
