@@ -104,7 +104,7 @@ static void advice(void) {
   m = map(kPages, kRw, kPrivate | MAP_POPULATE, -1, 0);
   show("populated", m);
   MUST(sys3(__NR_mprotect, m, kPages * PAGE, PROT_READ));
-  if (sys3(462, m, kPages * PAGE, 0) == 0) show("sealed", m);  // mseal
+  if (sys3(462, m, kPages * PAGE, 0) == 0) show("sealed", m);                                   // mseal
   m = (char*)sysmmap(fresh_place(), kPages * PAGE, kRw, MAP_ANONYMOUS | MAP_FIXED | 8, -1, 0);  // MAP_DROPPABLE
   if ((u64)m < ~4095UL) {
     touch(m, 0, 4, 1);

@@ -86,7 +86,6 @@ TEST_P(Observers, FreeKnowsTheGuestsMemory) {
   EXPECT_LE(total, 64 * 1024);
 }
 
-
 INSTANTIATE_TEST_SUITE_P(Backends, Observers, testing::Values("kvm", "hosted"));
 
 }  // namespace
