@@ -14,11 +14,13 @@ import gzip
 import os
 import pathlib
 import pty
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+import tty
 
 LIMIT, BROKEN = 124, 125
 
@@ -115,7 +117,7 @@ def main():
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, frame: sys.exit(128 + number))
     open(options.serial, "wb").close()
-    # Bochs draws its screen on a terminal, and waits when nobody reads it.
+    # Emulators talk to a terminal, and wait when nobody reads it.
     screen, terminal = pty.openpty()
     threading.Thread(target=drain, args=(screen, options.serial + ".screen"), daemon=True).start()
     emulator = subprocess.Popen(
@@ -129,12 +131,32 @@ def main():
 
 
 def drain(screen, path):
+    """Empties the emulator's terminal into a file. Bochs makes one of its own, says which, and stops when
+    nobody reads that either."""
+    said = b""
     with open(path, "wb", buffering=0) as copy:
         while True:
             try:
-                copy.write(os.read(screen, 65536))
+                data = os.read(screen, 65536)
             except OSError:
                 return
+            copy.write(data)
+            if said is not None:
+                said += data
+                other = re.search(rb'connected to screen "(/dev/pts/\d+)"', said)
+                if other:
+                    said = None
+                    inner = os.open(other.group(1), os.O_RDWR | os.O_NOCTTY)
+                    tty.setraw(inner)
+                    threading.Thread(target=discard, args=(inner,), daemon=True).start()
+
+
+def discard(terminal):
+    try:
+        while os.read(terminal, 65536):
+            pass
+    except OSError:
+        pass
 
 
 if __name__ == "__main__":
