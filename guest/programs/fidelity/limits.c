@@ -149,8 +149,6 @@ static void guard_rules(void) {
   outcome("over nothing", sys3(__NR_madvise, m + 8 * PAGE, PAGE, kInstall));
 }
 
-static void secret_memory(void) { outcome("memfd_secret", sys1(447, 0) >= 0 ? 0 : sys1(447, 0)); }
-
 const struct known_case cases[] = {
     {"address_space", address_space},
     {"address_space_and_mremap", address_space_and_mremap},
@@ -163,6 +161,5 @@ const struct known_case cases[] = {
     {"sealed_read_only", sealed_read_only},
     {"droppable", droppable},
     {"guard_rules", guard_rules},
-    {"secret_memory", secret_memory},
     {0, 0},
 };
