@@ -126,8 +126,10 @@ mmu::Limits inherited_limits() {
 // The runner that host signals go to. Set while run_session() runs.
 std::atomic<vmm::Runner*> signal_target{nullptr};
 
-void forward_signal(int signo) {
-  if (vmm::Runner* runner = signal_target.load(std::memory_order_acquire)) runner->request_signal(signo);
+// A signal of the kernel's comes from the terminal: it is for the whole foreground group.
+void forward_signal(int signo, siginfo_t* info, void*) {
+  if (vmm::Runner* runner = signal_target.load(std::memory_order_acquire))
+    runner->request_signal(signo, signo == SIGINT && info->si_code == SI_KERNEL);
 }
 
 class SignalForwarding {
@@ -135,7 +137,8 @@ class SignalForwarding {
   explicit SignalForwarding(vmm::Runner& runner) {
     signal_target.store(&runner, std::memory_order_release);
     struct sigaction action {};
-    action.sa_handler = forward_signal;
+    action.sa_sigaction = forward_signal;
+    action.sa_flags = SA_SIGINFO;
     for (std::size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &action, &saved_[i]);
   }
   ~SignalForwarding() {
@@ -150,21 +153,27 @@ class SignalForwarding {
   struct sigaction saved_[std::size(kSignals)]{};
 };
 
-vmm::SymbolTable load_symbols(vmm::Session& session) {
-  std::ifstream file(session.task().config().program_path, std::ios::binary);
+vmm::SymbolTable load_symbols(const vmm::linux_abi::Task& task) {
+  std::ifstream file(task.config().program_path, std::ios::binary);
   const std::string image((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  auto table = vmm::SymbolTable::from_elf(std::as_bytes(std::span(image)), session.task().config().load_bias);
+  auto table = vmm::SymbolTable::from_elf(std::as_bytes(std::span(image)), task.config().load_bias);
   return table ? std::move(*table) : vmm::SymbolTable();
 }
 
-// The kernel-style report for whatever ended the guest.
-std::string make_report(vmm::Session& session, vmm::ReportInput input) {
-  const vmm::SymbolTable symbols = load_symbols(session);
-  mmu::AddressSpace& mm = session.mm();
+// How the first process's program was named on the command line; another's is known by its path.
+std::string program_of(vmm::Session& session, const vmm::linux_abi::Task& task) {
+  const bool as_started = &task == &session.task() && !task.kin.executed;
+  return as_started ? session.config().exec.program : task.config().program_path;
+}
+
+// The kernel-style report for whatever ended a process. Its memory must still be there.
+std::string make_report(vmm::Session& session, vmm::linux_abi::Task& task, vmm::ReportInput input) {
+  const vmm::SymbolTable symbols = load_symbols(task);
+  mmu::AddressSpace& mm = task.mm();
   input.backend = session.machine().backend();
   input.vcpu = session.vcpu().index();
-  input.process = static_cast<std::uint32_t>(session.task().config().pid);
-  input.program = session.config().exec.program;
+  input.process = static_cast<std::uint32_t>(task.pid());
+  input.program = program_of(session, task);
   input.fs_base = session.vcpu().fs_base().value_or(0);
   input.gs_base = session.vcpu().gs_base().value_or(0);
   input.mode = mm.mode();
@@ -182,20 +191,23 @@ void publish(const std::string& report, const GuestOptions& options, vmm::FaultL
   if (log != nullptr) log->write_report(report);
 }
 
-int conclude(vmm::Session& session, const vmm::TaskExited& end, const GuestOptions& options, vmm::FaultLog* log) {
-  if (const auto& trap = session.runner().fatal_trap()) {
-    if (trap->fault == mmu::FaultResult::kOutOfMemory) {
-      complain(fmt::format("{}: out of guest memory ({} MiB): raise --memory", session.config().exec.program,
-                           options.machine.memory_bytes >> 20));
-      return end.status.shell_status();
-    }
-    vmm::ReportInput input;
-    std::visit([&input](const auto& event) { input.event = event; }, trap->event);
-    input.regs = trap->regs;
-    input.signal = trap->signal.signo();
-    input.si_code = trap->signal.info.si_code;
-    publish(make_report(session, std::move(input)), options, log);
+void report_trap(vmm::Session& session, vmm::linux_abi::Task& task, const vmm::LastTrap& trap,
+                 const GuestOptions& options, vmm::FaultLog* log) {
+  if (trap.fault == mmu::FaultResult::kOutOfMemory) {
+    complain(fmt::format("{}: out of guest memory ({} MiB): raise --memory", program_of(session, task),
+                         options.machine.memory_bytes >> 20));
+    return;
   }
+  vmm::ReportInput input;
+  std::visit([&input](const auto& event) { input.event = event; }, trap.event);
+  input.regs = trap.regs;
+  input.signal = trap.signal.signo();
+  input.si_code = trap.signal.info.si_code;
+  publish(make_report(session, task, std::move(input)), options, log);
+}
+
+int conclude(vmm::Session& session, const vmm::TaskExited& end, const GuestOptions& options, vmm::FaultLog* log) {
+  if (const auto& trap = session.runner().fatal_trap()) report_trap(session, session.task(), *trap, options, log);
   return end.status.shell_status();
 }
 
@@ -209,7 +221,7 @@ int conclude(vmm::Session& session, const vmm::VcpuDied& end, const GuestOptions
   vmm::ReportInput input;
   input.event = end.event;
   input.regs = session.vcpu().regs();
-  publish(make_report(session, std::move(input)), options, log);
+  publish(make_report(session, session.task(), std::move(input)), options, log);
   return vmm::kExitVcpuDied;
 }
 
@@ -231,6 +243,7 @@ tl::expected<std::unique_ptr<vmm::Session>, int> make_session(const GuestOptions
   vmm::SessionConfig config;
   config.machine = options.machine;
   config.limits = options.limits;
+  config.max_processes = options.max_processes;
   config.behaviour = LinuxBehaviour::of(options.linux_version);
   config.on_fault = std::move(on_fault);
   config.exec.program = options.command.front();
@@ -259,6 +272,8 @@ tl::expected<std::unique_ptr<vmm::Session>, int> make_session(const GuestOptions
 }
 
 int run_session(vmm::Session& session, const GuestOptions& options, vmm::FaultLog* log) {
+  session.runner().set_on_fatal(
+      [&](vmm::linux_abi::Task& task, const vmm::LastTrap& trap) { report_trap(session, task, trap, options, log); });
   const auto end = [&session] {
     const SignalForwarding forwarding(session.runner());
     return session.run();
@@ -269,6 +284,7 @@ int run_session(vmm::Session& session, const GuestOptions& options, vmm::FaultLo
   }
   const int status = std::visit([&](const auto& e) { return conclude(session, e, options, log); }, *end);
   if (!session.task().exit_status()) session.task().terminate({.code = status});
+  session.runner().set_on_fatal({});
   return status;
 }
 

@@ -102,6 +102,13 @@ void add_guest_options(CLI::App* app, GuestOptions& o) {
              "Stop it when the same fault comes this often in a row with no progress; 0: never [10000]", "a count",
              parse_count, [&o](std::uint64_t n) { o.limits.storm = n; })
       ->type_name("N");
+  add_parsed(app, "--max-processes", "How many processes there may be at a time; fork gives EAGAIN beyond [1024]",
+             "a count", parse_count,
+             [&o](std::uint64_t n) {
+               if (n == 0) usage("--max-processes: there must be one at least");
+               o.max_processes = n;
+             })
+      ->type_name("N");
   app->add_option_function<int>(
          "--paging",
          [&o](int levels) { o.machine.mode = levels == 5 ? mmu::PagingMode::kFiveLevel : mmu::PagingMode::kFourLevel; },

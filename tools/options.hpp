@@ -15,6 +15,7 @@ namespace faultline::tools {
 struct GuestOptions {
   vmm::MachineConfig machine;
   vmm::RunLimits limits;
+  std::size_t max_processes = vmm::linux_abi::ProcessTable::kDefaultMax;
   LinuxVersion linux_version;            // which Linux the guest meets
   std::vector<std::string> environment;  // NAME=value, or NAME to take the host's
   bool clear_environment = false;

@@ -45,8 +45,10 @@ bool write_statistics(const RunOptions& options, vmm::Session& session, std::uin
 // What the program asked for and did not get deserves a word, once.
 void mention_unserved(const RunOptions& options, vmm::Session& session) {
   const auto& unserved = session.task().statistics().unserved;
-  if (unserved.empty() || options.guest.quiet || options.statistics) return;
+  if (options.guest.quiet) return;
   if (!session.task().exit_status() || session.task().exit_status()->shell_status() == 0) return;
+  for (const std::string& note : session.processes().notes()) complain("note: " + note);
+  if (unserved.empty() || options.statistics) return;
   std::string names;
   for (const auto& [number, count] : unserved) {
     const std::string_view known = vmm::linux_abi::syscall_name(number);
@@ -68,7 +70,8 @@ int run_command(const RunOptions& options) {
   if (!session) return session.error();
   if (options.strace) {
     (*session)->task().set_syscall_hook([](const vmm::linux_abi::Task& task, const vmm::linux_abi::SyscallRecord& r) {
-      std::fputs((vmm::linux_abi::format_syscall(task, r) + "\n").c_str(), stderr);
+      const std::string who = task.processes().ever_forked() ? fmt::format("[pid {}] ", task.pid()) : "";
+      std::fputs((who + vmm::linux_abi::format_syscall(task, r) + "\n").c_str(), stderr);
     });
   }
 

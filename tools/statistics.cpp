@@ -36,8 +36,10 @@ nlohmann::ordered_json statistics_json(vmm::Session& session, std::uint64_t wall
                 {"syscall", run.syscalls},
                 {"exception", run.exceptions},
                 {"interrupted", run.interrupts}};
-  j["faults"] = {{"minor", mm.counters.minor},
-                 {"major", mm.counters.major},
+  j["processes"] = {{"started", session.processes().started()}, {"switches", session.runner().scheduling().switches}};
+  const vmm::linux_abi::ResourceUse use = session.processes().total_use();
+  j["faults"] = {{"minor", use.minor},
+                 {"major", use.major},
                  {"perf", mm.counters.perf_faults},
                  {"vmstat_pgfault", mm.counters.vm_faults}};
   auto& paths = j["fault_paths"] = nlohmann::ordered_json::object();
@@ -69,12 +71,17 @@ std::string statistics_text(vmm::Session& session, std::uint64_t wall_ns) {
                                 static_cast<double>(run.guest_ns) / 1e6));
   line("exits", fmt::format("{}: {} page faults, {} system calls, {} exceptions, {} interruptions", run.exits,
                             run.page_faults, run.syscalls, run.exceptions, run.interrupts));
-  line("faults", fmt::format("{} minor, {} major (system calls' own included)", mm.counters.minor, mm.counters.major));
+  const vmm::linux_abi::ResourceUse use = session.processes().total_use();
+  line("faults", fmt::format("{} minor, {} major (system calls' own included)", use.minor, use.major));
   for (const auto& [step, count] : run.by_path) line("", fmt::format("{:>8} {}", count, mmu::name(step)));
   for (const auto& [result, count] : run.by_result)
     if (result != mmu::FaultResult::kResolved) line("", fmt::format("{:>8} {}", count, mmu::name(result)));
   line("resident", fmt::format("{} KiB, at most {} KiB; page tables {} KiB; {} VMAs", mm.rss.total() * 4,
                                mm.rss.high_water * 4, mm.tables().table_bytes() / 1024, mm.vmas.size()));
+  if (session.processes().ever_forked()) {
+    line("processes", fmt::format("{}, and {} switches from one to another", session.processes().started(),
+                                  session.runner().scheduling().switches));
+  }
   line("system calls", fmt::format("{}", session.task().statistics().total));
   for (const auto& [name, count] : by_count(session.task().statistics().counts))
     line("", fmt::format("{:>8} {}", count, name));

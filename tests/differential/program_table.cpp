@@ -76,4 +76,10 @@ std::vector<Row> libc_programs() {
   return rows;
 }
 
+std::vector<Row> process_programs() {
+  std::vector<Row> rows;
+  for (const char* libc : {"glibc", "pie", "musl"}) rows.push_back(program(std::string("processes_") + libc));
+  return rows;
+}
+
 }  // namespace faultline::test

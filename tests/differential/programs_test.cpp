@@ -22,6 +22,7 @@ std::string row_name(const testing::TestParamInfo<Row>& info) { return info.para
 
 INSTANTIATE_TEST_SUITE_P(Situations, ProgramsTest, testing::ValuesIn(situations()), row_name);
 INSTANTIATE_TEST_SUITE_P(Libc, ProgramsTest, testing::ValuesIn(libc_programs()), row_name);
+INSTANTIATE_TEST_SUITE_P(Processes, ProgramsTest, testing::ValuesIn(process_programs()), row_name);
 
 }  // namespace
 }  // namespace faultline::test

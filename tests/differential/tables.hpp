@@ -8,6 +8,7 @@ namespace faultline::test {
 // The guest's own programs (guest/programs), and the libc programs beside them.
 std::vector<Row> situations();
 std::vector<Row> libc_programs();
+std::vector<Row> process_programs();  // of several processes: their faults come in no fixed order
 
 // busybox applets on files and standard input.
 std::vector<Row> digests();

@@ -12,7 +12,7 @@ _faultline_values() {
 }
 
 _faultline() {
-  local guest="--memory --backend --paging --sink --linux --time-limit --exit-limit --storm-limit --env --clear-env --root --read-only --no-files --quiet --help"
+  local guest="--memory --backend --paging --sink --linux --time-limit --exit-limit --storm-limit --max-processes --env --clear-env --root --read-only --no-files --quiet --help"
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local command=${COMP_WORDS[1]} options i
   COMPREPLY=()
@@ -53,7 +53,7 @@ _faultline() {
     --root) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     --fault-log | --stats-json | --multiboot | --module) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     --env) mapfile -t COMPREPLY < <(compgen -e -- "$current") ;;
-    --time-limit | --exit-limit | --storm-limit | --address) ;;
+    --time-limit | --exit-limit | --storm-limit | --max-processes | --address) ;;
     *)
       if [[ $current == -* || $command == doctor ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")

@@ -123,6 +123,7 @@ Result<void> HostedVcpu::set_gs_base(std::uint64_t base) {
 
 Result<void> HostedVcpu::set_page_table(Gpa root) {
   shadow_.set_root(root.page());
+  answered_.reset();  // that fault was another address space's
   return {};
 }
 

@@ -47,6 +47,7 @@ class KvmVcpu final : public Vcpu {
   Result<void> get_xsave(std::span<std::byte> area) override;
   Result<void> set_xsave(std::span<const std::byte> area) override;
   Result<void> set_page_table(Gpa root) override;
+  Result<SegmentBases> switch_process(Gpa root, SegmentBases bases) override;
   void kick() override;
   [[nodiscard]] const RunTimes& last_run() const override { return times_; }
   [[nodiscard]] const VcpuCapabilities& capabilities() const override { return capabilities_; }

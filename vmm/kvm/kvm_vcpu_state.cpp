@@ -91,4 +91,19 @@ Result<void> KvmVcpu::set_page_table(Gpa root) {
   return done;
 }
 
+Result<SegmentBases> KvmVcpu::switch_process(Gpa root, SegmentBases bases) {
+  for (const std::uint64_t base : {bases.fs, bases.gs})
+    if (auto valid = require_canonical(base); !valid) return tl::unexpected(valid.error());
+  SegmentBases before;
+  const auto done = change_sregs([&](kvm_sregs& s) {
+    before = {s.fs.base, s.gs.base};
+    s.fs.base = bases.fs;
+    s.gs.base = bases.gs;
+    s.cr3 = root.raw();
+  });
+  if (!done) return tl::unexpected(done.error());
+  root_ = root;
+  return before;
+}
+
 }  // namespace faultline::vmm::kvm

@@ -21,7 +21,7 @@ int protection(std::uint32_t segment_flags) {
 }
 
 tl::unexpected<LoadError> no_room(const std::string& path, Errno error) {
-  return cannot_execute(fmt::format("{}: cannot be mapped: {}", path, std::strerror(error.value())));
+  return cannot_execute(fmt::format("{}: cannot be mapped: {}", path, std::strerror(error.value())), error.value());
 }
 
 class Mapper {
@@ -95,7 +95,8 @@ std::uint64_t pages_needed(const ElfImage& image) {
 LoadResult<void> check_fit(const mmu::AddressSpace& mm, const ElfImage& image, const std::string& path) {
   const std::uint64_t need = pages_needed(image), have = mm.frames().free_frames();
   if (need > have) {
-    return cannot_execute(fmt::format("{}: needs {} KiB of memory, the guest has {} KiB", path, need * 4, have * 4));
+    return cannot_execute(fmt::format("{}: needs {} KiB of memory, the guest has {} KiB", path, need * 4, have * 4),
+                          ENOMEM);
   }
   if (!image.position_independent && page_floor(image.low()) < mm.limits.mmap_min_addr)
     return cannot_execute(fmt::format("{}: loads below the lowest address that may be mapped", path));

@@ -25,8 +25,8 @@ struct ProgramFile {
 
 tl::unexpected<LoadError> refused(const std::string& name, int error) {
   if (error == ENOENT || error == ENOTDIR)
-    return tl::unexpected(LoadError{LoadError::kNotFound, fmt::format("{}: not found", name)});
-  return cannot_execute(fmt::format("{}: {}", name, std::strerror(error)));
+    return tl::unexpected(LoadError{LoadError::kNotFound, fmt::format("{}: not found", name), error});
+  return cannot_execute(fmt::format("{}: {}", name, std::strerror(error)), error);
 }
 
 // Opens one candidate and sees whether it may be executed (Linux do_open_execat).
@@ -57,7 +57,7 @@ LoadResult<ProgramFile> find_program(const FileSystem& fs, const std::string& na
     if (found.error().exit_status != LoadError::kNotFound && !denied) denied = found.error();
   }
   if (denied) return tl::unexpected(*denied);
-  return tl::unexpected(LoadError{LoadError::kNotFound, fmt::format("{}: not found in PATH", name)});
+  return tl::unexpected(LoadError{LoadError::kNotFound, fmt::format("{}: not found in PATH", name), ENOENT});
 }
 
 mmu::Limits host_limits() {
@@ -80,7 +80,7 @@ std::uint64_t host_hwcap() {
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 ? edx : 0;
 }
 
-LoadResult<ProcessFacts> process_facts(const ExecRequest& request, const Vcpu& vcpu) {
+LoadResult<ProcessFacts> process_facts(const LoadRequest& request, const Vcpu& vcpu) {
   ProcessFacts facts;
   facts.hwcap = request.hwcap != 0 ? request.hwcap : host_hwcap();
   facts.hwcap2 = request.hwcap2;
@@ -90,26 +90,51 @@ LoadResult<ProcessFacts> process_facts(const ExecRequest& request, const Vcpu& v
   facts.gid = ::getgid();
   facts.egid = ::getegid();
   if (::getrandom(facts.random.data(), facts.random.size(), 0) != static_cast<ssize_t>(facts.random.size()))
-    return cannot_execute(fmt::format("no randomness: {}", std::strerror(errno)));
+    return cannot_execute(fmt::format("no randomness: {}", std::strerror(errno)), EIO);
   return facts;
 }
 
-// Linux start_thread: everything zero but the instruction and stack pointers.
-LoadResult<void> set_entry(Vcpu& vcpu, const mmu::AddressSpace& mm, std::uint64_t rip, std::uint64_t rsp) {
-  UserRegs& regs = vcpu.edit_regs();
-  regs = UserRegs{};
-  regs.rip = rip;
-  regs[UserRegs::kRsp] = rsp;
-  for (const Result<void>& step :
-       {vcpu.set_fs_base(0), vcpu.set_gs_base(0), vcpu.set_page_table(Gpa(mm.tables().root()))}) {
-    if (!step) return cannot_execute(step.error().message);
-  }
-  return {};
-}
+std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1, 15); }
 
 }  // namespace
 
-LoadResult<std::unique_ptr<Task>> exec_program(const ExecRequest& request, const mmu::MmuEnv& env, Vcpu& vcpu) {
+Result<void> ProgramImage::enter(Vcpu& vcpu) const {
+  UserRegs& regs = vcpu.edit_regs();
+  regs = UserRegs{};
+  regs.rip = entry;
+  regs[UserRegs::kRsp] = rsp;
+  if (auto set = vcpu.set_xsave(initial_xsave(vcpu)); !set) return set;
+  if (auto done = vcpu.switch_process(Gpa(mm->tables().root()), {}); !done) return tl::unexpected(done.error());
+  return {};
+}
+
+LoadResult<ProgramImage> load_program(OwnedFd file, const LoadRequest& request, const mmu::MmuEnv& env,
+                                      const Vcpu& vcpu) {
+  const auto elf = parse_elf(file.get(), request.exec_name);
+  if (!elf) return tl::unexpected(elf.error());
+  ProgramImage image;
+  image.mm = mmu::AddressSpace::create(env);
+  if (!image.mm) return cannot_execute("guest memory is too small for a page table", ENOMEM);
+  image.mm->limits = request.limits;
+  auto host_file = HostFile::create(file.get(), false);
+  if (!host_file) return refused(request.exec_name, host_file.error().value());
+  const auto loaded = map_elf(*image.mm, *elf, env.cache.open(std::move(*host_file)), request.path);
+  if (!loaded) return tl::unexpected(loaded.error());
+  const auto facts = process_facts(request, vcpu);
+  if (!facts) return tl::unexpected(facts.error());
+  const auto stack = build_initial_stack(*image.mm, *loaded, request.argv, request.envp, request.exec_name, *facts);
+  if (!stack) return tl::unexpected(stack.error());
+  image.entry = loaded->entry;
+  image.rsp = stack->rsp;
+  image.load_bias = loaded->load_bias;
+  image.path = request.path;
+  image.name = base_name(request.exec_name);
+  image.program = std::make_shared<const OwnedFd>(std::move(file));
+  return image;
+}
+
+LoadResult<Task*> exec_program(const ExecRequest& request, const mmu::MmuEnv& env, Vcpu& vcpu,
+                               ProcessTable& processes) {
   auto fs = FileSystem::create(request.files);
   if (!fs) return cannot_execute(fs.error().message);
   // Without files the program itself still comes from the host.
@@ -117,36 +142,33 @@ LoadResult<std::unique_ptr<Task>> exec_program(const ExecRequest& request, const
   if (!host_fs) return cannot_execute(host_fs.error().message);
   auto program = find_program(*host_fs, request.program, request.search_path);
   if (!program) return tl::unexpected(program.error());
-  const auto image = parse_elf(program->fd.get(), program->name);
+  LoadRequest load{.path = host_fs->describe(program->fd.get()),
+                   .exec_name = program->name,
+                   .argv = request.argv,
+                   .envp = request.envp,
+                   .limits = request.limits.value_or(host_limits()),
+                   .hwcap = request.hwcap,
+                   .hwcap2 = request.hwcap2};
+  auto image = load_program(std::move(program->fd), load, env, vcpu);
   if (!image) return tl::unexpected(image.error());
-
-  std::shared_ptr<mmu::AddressSpace> mm = mmu::AddressSpace::create(env);
-  if (!mm) return cannot_execute("guest memory is too small for a page table");
-  mm->limits = request.limits.value_or(host_limits());
-  auto host_file = HostFile::create(program->fd.get(), false);
-  if (!host_file) return refused(program->name, host_file.error().value());
-  const std::string path = host_fs->describe(program->fd.get());
-  const auto loaded = map_elf(*mm, *image, env.cache.open(std::move(*host_file)), path);
-  if (!loaded) return tl::unexpected(loaded.error());
-  const auto facts = process_facts(request, vcpu);
-  if (!facts) return tl::unexpected(facts.error());
-  const auto stack = build_initial_stack(*mm, *loaded, request.argv, request.envp, program->name, *facts);
-  if (!stack) return tl::unexpected(stack.error());
-  if (auto ready = set_entry(vcpu, *mm, loaded->entry, stack->rsp); !ready) return tl::unexpected(ready.error());
+  if (auto ready = image->enter(vcpu); !ready) return cannot_execute(ready.error().message);
 
   TaskConfig config;
   config.pid = ::getpid();
   config.ppid = ::getppid();
-  config.uid = facts->uid;
-  config.euid = facts->euid;
-  config.gid = facts->gid;
-  config.egid = facts->egid;
-  config.program_path = path;
+  config.uid = ::getuid();
+  config.euid = ::geteuid();
+  config.gid = ::getgid();
+  config.egid = ::getegid();
+  config.program_path = image->path;
+  config.program = image->program;
+  config.load_bias = image->load_bias;
   config.memory_bytes = env.frames.total_frames() * kPageSize;
-  auto task = std::make_unique<Task>(std::move(config), std::move(mm), vcpu, std::move(*fs));
-  const std::size_t slash = program->name.rfind('/');
-  task->name = program->name.substr(slash == std::string::npos ? 0 : slash + 1, 15);
-  return task;
+  config.hwcap = request.hwcap;
+  config.hwcap2 = request.hwcap2;
+  auto task = std::make_unique<Task>(std::move(config), std::move(image->mm), vcpu, std::move(*fs), processes);
+  task->name = image->name;
+  return &processes.add_first(std::move(task));
 }
 
 }  // namespace faultline::vmm::linux_abi

@@ -9,7 +9,7 @@
 
 #include "vmm/linux_abi/files_policy.hpp"
 #include "vmm/linux_abi/initial_stack.hpp"
-#include "vmm/linux_abi/task.hpp"
+#include "vmm/linux_abi/process_table.hpp"
 
 namespace faultline::vmm::linux_abi {
 
@@ -25,8 +25,35 @@ struct ExecRequest {
   std::uint64_t hwcap = 0, hwcap2 = 0;
 };
 
-// `program` and friends to a task whose vCPU is ready to run(): registers, page table, FS base.
-// Errors: 127 not found, 126 cannot be executed, each one line.
-LoadResult<std::unique_ptr<Task>> exec_program(const ExecRequest& request, const mmu::MmuEnv& env, Vcpu& vcpu);
+// A program in an address space of its own that nothing has run in yet.
+struct ProgramImage {
+  std::shared_ptr<mmu::AddressSpace> mm;
+  std::uint64_t entry = 0, rsp = 0;
+  std::uint64_t load_bias = 0;
+  std::string path;                        // what /proc/self/exe is
+  std::string name;                        // as prctl(PR_GET_NAME) gives it
+  std::shared_ptr<const OwnedFd> program;  // open for reading
+
+  // Linux start_thread: everything zero but the instruction and stack pointers.
+  [[nodiscard]] Result<void> enter(Vcpu& vcpu) const;
+};
+
+// What load_program() is given beside the file.
+struct LoadRequest {
+  std::string path;       // of the file itself: areas, /proc/self/exe
+  std::string exec_name;  // as the caller named it: AT_EXECFN, the task's name
+  std::vector<std::string> argv, envp;
+  mmu::Limits limits;
+  std::uint64_t hwcap = 0, hwcap2 = 0;  // as in ExecRequest
+};
+
+// Loads the executable open as `file` (Linux load_elf_binary). LoadError::error says what execve
+// returns.
+LoadResult<ProgramImage> load_program(OwnedFd file, const LoadRequest& request, const mmu::MmuEnv& env,
+                                      const Vcpu& vcpu);
+
+// `program` and friends to the table's first task, whose vCPU is ready to run(): registers, page
+// table, FS base. Errors: 127 not found, 126 cannot be executed, each one line.
+LoadResult<Task*> exec_program(const ExecRequest& request, const mmu::MmuEnv& env, Vcpu& vcpu, ProcessTable& processes);
 
 }  // namespace faultline::vmm::linux_abi

@@ -99,7 +99,7 @@ SysResult<void> FileSystem::may_change() const {
 }
 
 SysResult<int> FileSystem::base_of(const FileTable& files, int dirfd) const {
-  if (dirfd == AT_FDCWD) return cwd_.get();
+  if (dirfd == AT_FDCWD) return cwd_->get();
   auto file = files.get(dirfd);
   if (!file) return tl::unexpected(file.error());
   return (*file)->host_fd();
@@ -201,13 +201,13 @@ SysResult<void> FileSystem::fchdir(int host_fd) {
   if (::syscall(SYS_faccessat2, host_fd, "", X_OK, AT_EACCESS | AT_EMPTY_PATH) != 0) return sys_error(errno);
   OwnedFd fd(::open(fmt::format("/proc/self/fd/{}", host_fd).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return sys_error(errno);
-  cwd_ = std::move(fd);
+  cwd_ = std::make_shared<const OwnedFd>(std::move(fd));
   return {};
 }
 
 SysResult<std::string> FileSystem::cwd() const {
   if (policy_.mode == FilesMode::kNone) return std::string("/");
-  return guest_path(cwd_.get());
+  return guest_path(cwd_->get());
 }
 
 SysResult<std::string> FileSystem::guest_path(int host_fd) const {

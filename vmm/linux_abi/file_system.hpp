@@ -9,6 +9,7 @@
 #include <fcntl.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "mmu/base/result.hpp"
@@ -37,6 +38,7 @@ enum class LastLink : std::uint8_t {
   kParent,    // the last component may not exist: create, unlink, rename
 };
 
+// A copy is what a forked process has: its own working directory and umask from then on.
 class FileSystem {
  public:
   // The guest's working directory starts as the caller's (or the root of --root).
@@ -67,7 +69,8 @@ class FileSystem {
   std::uint32_t umask = 022;
 
  private:
-  FileSystem(FilesPolicy policy, OwnedFd cwd) : policy_(std::move(policy)), cwd_(std::move(cwd)) {}
+  FileSystem(FilesPolicy policy, OwnedFd cwd)
+      : policy_(std::move(policy)), cwd_(std::make_shared<const OwnedFd>(std::move(cwd))) {}
   SysResult<OwnedFd> lookup(const FileTable& files, int dirfd, const std::string& path, int flags,
                             std::uint32_t mode) const;
   SysResult<OwnedFd> open_read_only(const FileTable& files, int dirfd, const std::string& path, int flags) const;
@@ -75,7 +78,7 @@ class FileSystem {
   [[nodiscard]] SysResult<int> base_of(const FileTable& files, int dirfd) const;
 
   FilesPolicy policy_;
-  OwnedFd cwd_;  // O_PATH; invalid under kNone
+  std::shared_ptr<const OwnedFd> cwd_;  // O_PATH; invalid under kNone; copies of a fork share it
 };
 
 // True when the descriptor is on a procfs.

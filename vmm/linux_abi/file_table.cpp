@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
+#include "vmm/linux_abi/record_locks.hpp"
 #include "vmm/linux_abi/virtual_file.hpp"
 
 namespace faultline::vmm::linux_abi {
@@ -26,6 +29,34 @@ OpenFile::OpenFile(std::shared_ptr<VirtualFile> file, OwnedFd fd, int flags)
 bool OpenFile::regular() const { return type_ == S_IFREG; }
 bool OpenFile::directory() const { return type_ == S_IFDIR; }
 
+FileTable::~FileTable() {
+  if (locks_ != nullptr) locks_->release_all(this);
+}
+
+std::shared_ptr<FileTable> FileTable::duplicate() const {
+  auto copy = std::make_shared<FileTable>(locks_);
+  copy->slots_ = slots_;
+  copy->limit_ = limit_;
+  return copy;
+}
+
+// Linux filp_close: closing any descriptor of a file ends the table's locks on it.
+void FileTable::drop(Slot& slot) {
+  const std::shared_ptr<OpenFile> file = std::move(slot.file);
+  slot = Slot{};
+  if (file && locks_ != nullptr && file->regular()) locks_->release(this, file->id());
+}
+
+void FileTable::close_on_exec() {
+  for (Slot& slot : slots_)
+    if (slot.file && slot.close_on_exec) drop(slot);
+}
+
+bool FileTable::writes_to(mmu::FileId id) const {
+  return std::ranges::any_of(
+      slots_, [id](const Slot& s) { return s.file && s.file->regular() && s.file->writable() && s.file->id() == id; });
+}
+
 SysResult<int> FileTable::install(std::shared_ptr<OpenFile> file, bool close_on_exec, int from) {
   if (from < 0 || from >= limit_) return sys_error(EINVAL);
   int fd = from;
@@ -38,6 +69,7 @@ SysResult<int> FileTable::install_at(int fd, std::shared_ptr<OpenFile> file, boo
   if (fd < 0 || fd >= limit_) return sys_error(EBADF);
   const auto index = static_cast<std::size_t>(fd);
   if (index >= slots_.size()) slots_.resize(index + 1);
+  if (slots_[index].file) drop(slots_[index]);
   slots_[index] = Slot{std::move(file), close_on_exec};
   return fd;
 }
@@ -49,7 +81,7 @@ SysResult<std::shared_ptr<OpenFile>> FileTable::get(int fd) const {
 
 SysResult<void> FileTable::close(int fd) {
   if (!used(fd)) return sys_error(EBADF);
-  slots_[static_cast<std::size_t>(fd)] = Slot{};
+  drop(slots_[static_cast<std::size_t>(fd)]);
   return {};
 }
 
@@ -73,7 +105,7 @@ std::vector<int> FileTable::open_numbers() const {
 }
 
 void FileTable::close_range(unsigned first, unsigned last) {
-  for (std::size_t fd = first; fd <= last && fd < slots_.size(); ++fd) slots_[fd] = Slot{};
+  for (std::size_t fd = first; fd <= last && fd < slots_.size(); ++fd) drop(slots_[fd]);
 }
 
 }  // namespace faultline::vmm::linux_abi

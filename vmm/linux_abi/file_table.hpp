@@ -47,9 +47,22 @@ class OpenFile {
   mutable std::uint64_t position_ = 0;  // of virtual_
 };
 
+class RecordLocks;
+
 class FileTable {
  public:
   static constexpr int kDefaultLimit = 1024;
+
+  // `locks`, which outlives the table, hears of every descriptor that goes: POSIX record locks
+  // belong to the table, and go with any of its descriptors of the file. Null: there are none.
+  explicit FileTable(RecordLocks* locks = nullptr) : locks_(locks) {}
+  ~FileTable();
+  FileTable(const FileTable&) = delete;
+  FileTable& operator=(const FileTable&) = delete;
+  // What fork makes of it (Linux dup_fd): the same descriptions under the same numbers, no locks.
+  [[nodiscard]] std::shared_ptr<FileTable> duplicate() const;
+  // execve: closes what is marked so.
+  void close_on_exec();
 
   // Lowest free number at or above `from`. EMFILE when the limit is reached, EINVAL when
   // `from` itself is beyond it.
@@ -62,6 +75,8 @@ class FileTable {
   SysResult<void> set_close_on_exec(int fd, bool on);
   void close_range(unsigned first, unsigned last);
 
+  // True when a descriptor writes to the inode.
+  [[nodiscard]] bool writes_to(mmu::FileId id) const;
   // Numbers in use, ascending.
   [[nodiscard]] std::vector<int> open_numbers() const;
 
@@ -76,6 +91,9 @@ class FileTable {
   [[nodiscard]] bool used(int fd) const {
     return fd >= 0 && static_cast<std::size_t>(fd) < slots_.size() && slots_[static_cast<std::size_t>(fd)].file;
   }
+  void drop(Slot& slot);
+
+  RecordLocks* locks_;
   std::vector<Slot> slots_;
   int limit_ = kDefaultLimit;
 };

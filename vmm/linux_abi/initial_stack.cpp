@@ -50,7 +50,7 @@ LoadResult<Strings> collect(const std::vector<std::string>& argv, const std::vec
     return true;
   };
   if (!take(argv, s.argv) || !take(envp, s.envp))
-    return cannot_execute("argument list too long: arguments and environment do not fit on the stack");
+    return cannot_execute("argument list too long: arguments and environment do not fit on the stack", E2BIG);
   s.exec_name = s.add(exec_name);
   s.bytes.resize(s.bytes.size() + sizeof(std::uint64_t));
   return s;
@@ -128,7 +128,7 @@ std::vector<std::uint64_t> auxiliary_vector(const LoadedImage& image, const Proc
 LoadResult<InitialStack> build_initial_stack(mmu::AddressSpace& mm, const LoadedImage& image,
                                              const std::vector<std::string>& argv, const std::vector<std::string>& envp,
                                              const std::string& exec_name, const ProcessFacts& facts) {
-  const auto no_room = [] { return cannot_execute("the initial stack does not fit in guest memory"); };
+  const auto no_room = [] { return cannot_execute("the initial stack does not fit in guest memory", ENOMEM); };
   auto strings = collect(argv, envp, exec_name, mm.limits.stack);
   if (!strings) return tl::unexpected(strings.error());
   const std::uint64_t bytes = strings->bytes.size();

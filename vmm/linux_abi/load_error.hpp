@@ -1,6 +1,7 @@
 // Why a program cannot be started: one line for the person, and the status a shell would use.
 #pragma once
 
+#include <cerrno>
 #include <string>
 #include <tl/expected.hpp>
 
@@ -13,13 +14,14 @@ struct LoadError {
 
   int exit_status = kCannotExecute;
   std::string message;  // without a final newline or program prefix
+  int error = ENOEXEC;  // what execve(2) returns for it
 };
 
 template <class T>
 using LoadResult = tl::expected<T, LoadError>;
 
-inline tl::unexpected<LoadError> cannot_execute(std::string message) {
-  return tl::unexpected(LoadError{LoadError::kCannotExecute, std::move(message)});
+inline tl::unexpected<LoadError> cannot_execute(std::string message, int error = ENOEXEC) {
+  return tl::unexpected(LoadError{LoadError::kCannotExecute, std::move(message), error});
 }
 
 }  // namespace faultline::vmm::linux_abi

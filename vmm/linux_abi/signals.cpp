@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "vmm/linux_abi/process_table.hpp"
 #include "vmm/linux_abi/rseq.hpp"
 #include "vmm/linux_abi/signal_frame.hpp"
 #include "vmm/linux_abi/task.hpp"
@@ -27,6 +28,16 @@ KernelSigaction SignalState::action(int signo) const {
   return it == actions.end() ? KernelSigaction{} : it->second;
 }
 
+bool SignalState::ignores(int signo) const {
+  const std::uint64_t handler = action(signo).handler;
+  return handler == kIgnore || (handler == kDefault && ignored_by_default(signo));
+}
+
+void SignalState::reset_handlers() {
+  std::erase_if(actions, [](const auto& entry) { return entry.second.handler != kIgnore; });
+  for (auto& [signo, action] : actions) action = KernelSigaction{.handler = kIgnore};
+}
+
 SignalSet SignalState::pending_set() const {
   SignalSet set;
   for (const auto& [signo, signal] : pending) set.add(signo);
@@ -42,12 +53,20 @@ int SignalState::next_pending() const {
   return ready.lowest();
 }
 
+// Linux prepare_signal, __send_signal_locked, complete_signal.
 void Task::queue_signal(const SignalInfo& signal) {
   const int signo = signal.signo();
-  const KernelSigaction action = signals_.action(signo);
-  const bool ignored = action.handler == kIgnore || (action.handler == kDefault && ignored_by_default(signo));
-  if (ignored && !signals_.blocked.has(signo)) return;
+  if (exit_) return;
+  if (stops_by_default(signo)) {
+    signals_.pending.erase(SIGCONT);
+  } else if (signo == SIGCONT) {
+    for (const int stop : {SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU}) signals_.pending.erase(stop);
+    ProcessTable::resume(*this);
+  }
+  if (signals_.ignores(signo) && !signals_.blocked.has(signo)) return;
   signals_.pending.try_emplace(signo, signal);
+  if (signo == SIGKILL) job.stopped = false;
+  if (!signals_.blocked.has(signo) || wait_.signals.has(signo)) wake();
 }
 
 void Task::force_signal(const SignalInfo& signal) {
@@ -66,16 +85,14 @@ void Task::force_signal(const SignalInfo& signal) {
 
 void Task::default_action(int signo) {
   if (ignored_by_default(signo)) return;
-  if (stops_by_default(signo)) {
-    // Stops as a native process would: with the terminal's job control, and goes on at SIGCONT.
-    ::raise(SIGSTOP);
-    return;
-  }
-  terminate({.code = 0, .signal = signo});
+  if (!stops_by_default(signo)) return terminate({.code = 0, .signal = signo});
+  // POSIX: who stops for the terminal must have somebody to continue it.
+  if (signo != SIGSTOP && processes_.orphaned(kin.group)) return;
+  ProcessTable::stop(*this, signo);
 }
 
 void Task::deliver_signals() {
-  while (!exit_) {
+  while (!exit_ && !job.stopped) {
     const int signo = signals_.next_pending();
     if (signo == 0) break;
     const SignalInfo signal = signals_.pending.at(signo);
@@ -92,7 +109,7 @@ void Task::deliver_signals() {
     if (signo == SIGSEGV) signals_.actions.erase(SIGSEGV);
     force_signal(SignalInfo::fault(SIGSEGV, SI_KERNEL, 0, signals_.last_trap));
   }
-  if (exit_) return;
+  if (exit_ || job.stopped) return;
   resolve_restart(nullptr);
   // No handler ran that would have restored it.
   if (signals_.saved_mask) signals_.blocked = *std::exchange(signals_.saved_mask, std::nullopt);

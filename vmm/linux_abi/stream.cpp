@@ -1,7 +1,6 @@
 #include "vmm/linux_abi/stream.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include <ctime>
 
 #include "vmm/linux_abi/virtual_io.hpp"
+#include "vmm/linux_abi/wait.hpp"
 
 namespace faultline::vmm::linux_abi {
 namespace {
@@ -121,11 +121,12 @@ SyscallValue read_regular(Task& task, const OpenFile& file, std::vector<UserBuff
 }
 
 // Pipes, terminals, devices, /proc: how much will come is not known, so it comes here first.
-SyscallValue read_stream(Task& task, const OpenFile& file, std::span<const UserBuffer> buffers,
+SyscallValue read_stream(Task& task, const std::shared_ptr<OpenFile>& opened, std::span<const UserBuffer> buffers,
                          std::optional<std::uint64_t> offset) {
+  const OpenFile& file = *opened;
   if (offset && ::lseek(file.host_fd(), 0, SEEK_CUR) < 0) return sys_error(errno);  // ESPIPE, before any wait
   if (storable(task.mm(), buffers, 1) == 0) return sys_error(EFAULT);
-  if (!wait_ready(file, Wait::kReadable)) return sys_error(kRestartNoIntr);
+  if (!ready(task, opened, Wait::kReadable)) return wait_on(task);
   std::uint64_t want = total_length(buffers);
   if (file.type() == S_IFIFO) want = readable_from_pipe(task.mm(), file, buffers, want);
   if (want == 0) return sys_error(EFAULT);
@@ -149,13 +150,18 @@ SyscallValue read_stream(Task& task, const OpenFile& file, std::span<const UserB
   return moved;
 }
 
-// Blocking pipes are written in pieces that cannot block, so that a reader that never reads
-// does not hold up the watchdog. How far it got survives the restarts.
-SyscallValue write_pipe(Task& task, const OpenFile& file, std::span<const UserBuffer> buffers) {
+// Blocking pipes are written in pieces that cannot block: whoever reads may be a process of the
+// guest, and needs the vCPU for it. How far it got is kept while the call waits.
+SyscallValue write_pipe(Task& task, const std::shared_ptr<OpenFile>& opened, std::span<const UserBuffer> buffers) {
+  const OpenFile& file = *opened;
   const std::uint64_t want = total_length(buffers);
   std::uint64_t& moved = task.wait_state().progress;
   while (moved < want) {
-    if (!wait_ready(file, Wait::kWritable)) return sys_error(kRestartNoIntr);
+    if (!ready(task, opened, Wait::kWritable)) {
+      // Linux pipe_write: what went is what a signal leaves of the call.
+      if (moved > 0 && task.signal_pending()) return moved;
+      return wait_on(task);
+    }
     auto pieces = host_pieces(task.mm(), buffers, moved, mmu::UserAccess::kRead);
     if (pieces.empty()) return stopped(moved, EFAULT);
     std::size_t room = kPipeChunk, count = 0;
@@ -218,15 +224,9 @@ SigpipeGuard::~SigpipeGuard() {
   errno = error;
 }
 
-bool wait_ready(const OpenFile& file, Wait what) {
-  if (file.regular() || file.directory() || !blocking(file)) return true;
-  pollfd p{file.host_fd(), static_cast<short>(what == Wait::kReadable ? POLLIN : POLLOUT), 0};
-  // An error of poll itself is left for the call that follows to tell.
-  return ::poll(&p, 1, static_cast<int>(kWaitSliceNs / 1'000'000)) != 0 && (p.revents != 0 || errno != EINTR);
-}
-
-SyscallValue read_file(Task& task, const OpenFile& file, std::vector<UserBuffer> buffers,
+SyscallValue read_file(Task& task, const std::shared_ptr<OpenFile>& opened, std::vector<UserBuffer> buffers,
                        std::optional<std::uint64_t> offset) {
+  const OpenFile& file = *opened;
   if (!file.readable()) return sys_error(EBADF);
   if (file.directory()) return sys_error(EISDIR);
   if (offset && static_cast<std::int64_t>(*offset) < 0) return sys_error(EINVAL);
@@ -237,11 +237,12 @@ SyscallValue read_file(Task& task, const OpenFile& file, std::vector<UserBuffer>
     if (!range) return propagate(range);
     if (range->size != 0) return read_regular(task, file, std::move(buffers), *range, offset);
   }
-  return read_stream(task, file, buffers, offset);
+  return read_stream(task, opened, buffers, offset);
 }
 
-SyscallValue write_file(Task& task, const OpenFile& file, std::vector<UserBuffer> buffers,
+SyscallValue write_file(Task& task, const std::shared_ptr<OpenFile>& opened, std::vector<UserBuffer> buffers,
                         std::optional<std::uint64_t> offset) {
+  const OpenFile& file = *opened;
   if (!file.writable()) return sys_error(EBADF);
   if (offset && static_cast<std::int64_t>(*offset) < 0) return sys_error(EINVAL);
   if (file.virtual_file() != nullptr) return write_virtual(task, file, buffers, offset);
@@ -249,7 +250,7 @@ SyscallValue write_file(Task& task, const OpenFile& file, std::vector<UserBuffer
   if (!file.regular()) {
     const SigpipeGuard guard;
     SyscallValue result = file.type() == S_IFIFO && !offset && blocking(file)
-                              ? write_pipe(task, file, buffers)
+                              ? write_pipe(task, opened, buffers)
                               : write_pieces(task, file, buffers, offset);
     if (!result && result.error() == Errno(EPIPE))
       task.queue_signal(SignalInfo::from_user(SIGPIPE, SI_USER, task.config().pid, task.config().uid));

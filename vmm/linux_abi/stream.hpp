@@ -11,15 +11,11 @@ namespace faultline::vmm::linux_abi {
 
 // read(2) and pread(2) in every form; `offset` absent: at the file's position. Counts are the
 // kernel's: a page that cannot be written ends the transfer, EFAULT only when nothing moved.
-SyscallValue read_file(Task& task, const OpenFile& file, std::vector<UserBuffer> buffers,
+SyscallValue read_file(Task& task, const std::shared_ptr<OpenFile>& file, std::vector<UserBuffer> buffers,
                        std::optional<std::uint64_t> offset);
 // write(2) and pwrite(2). A broken pipe queues SIGPIPE.
-SyscallValue write_file(Task& task, const OpenFile& file, std::vector<UserBuffer> buffers,
+SyscallValue write_file(Task& task, const std::shared_ptr<OpenFile>& file, std::vector<UserBuffer> buffers,
                         std::optional<std::uint64_t> offset);
-
-enum class Wait : std::uint8_t { kReadable, kWritable };
-// Waits for a slice until a blocking descriptor is ready. True: go ahead.
-bool wait_ready(const OpenFile& file, Wait what);
 
 // The call on the host that may raise SIGPIPE in us, without letting it.
 class SigpipeGuard {

@@ -11,9 +11,6 @@
 
 namespace faultline::vmm::linux_abi {
 
-// The longest that a handler waits before the run loop may look at its limits.
-inline constexpr std::uint64_t kWaitSliceNs = 50'000'000;
-
 // A host call's return value. EINTR there was meant for the harness: the guest's call is made
 // again, after the run loop had a look.
 inline SyscallValue host_result(long value) {
@@ -45,6 +42,9 @@ inline SyscallValue install(Task& task, OwnedFd fd, int flags) {
   if (!number) return propagate(number);
   return static_cast<std::uint64_t>(*number);
 }
+
+// As getrusage and wait4 write it.
+rusage to_rusage(const ResourceUse& use);
 
 // CLOCK_MONOTONIC in nanoseconds.
 std::uint64_t monotonic_ns();

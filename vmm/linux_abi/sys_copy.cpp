@@ -8,6 +8,7 @@
 
 #include "vmm/linux_abi/families.hpp"
 #include "vmm/linux_abi/stream.hpp"
+#include "vmm/linux_abi/wait.hpp"
 
 namespace faultline::vmm::linux_abi {
 namespace {
@@ -43,7 +44,7 @@ SyscallValue sys_sendfile(Task& task, const SyscallArgs& args) {
   if ((*in)->virtual_file() != nullptr || (*out)->virtual_file() != nullptr) return sys_error(EINVAL);
   auto offset = Offset::read(task, args.gva(2));
   if (!offset) return propagate(offset);
-  if (!wait_ready(**out, Wait::kWritable)) return sys_error(kRestartNoIntr);
+  if (!ready(task, *out, Wait::kWritable)) return wait_on(task);
   std::uint64_t count = std::min(args[3], kMaxRwCount);
   if ((*out)->type() == S_IFIFO) count = std::min(count, kPipeChunk);
   task.coherence().before_read(**in, offset->start(**in), count);

@@ -8,7 +8,9 @@
 #include <array>
 
 #include "vmm/linux_abi/families.hpp"
+#include "vmm/linux_abi/process_table.hpp"
 #include "vmm/linux_abi/support.hpp"
+#include "vmm/linux_abi/sys_lock.hpp"
 #include "vmm/linux_abi/virtual_file.hpp"
 
 namespace faultline::vmm::linux_abi {
@@ -45,15 +47,6 @@ SyscallValue sys_dup3(Task& task, const SyscallArgs& args) {
   return replace(task, args.i32(0), args.i32(1), (args.i32(2) & O_CLOEXEC) != 0);
 }
 
-// struct flock, in and out.
-SyscallValue lock(Task& task, const OpenFile& file, int command, Gva at) {
-  auto lock = mmu::get_user<struct flock>(task.mm(), at);
-  if (!lock) return propagate(lock);
-  const SyscallValue result = host_result(::fcntl(file.host_fd(), command, &*lock));
-  const bool query = command == F_GETLK || command == F_OFD_GETLK;
-  return result && query ? put(task, at, *lock) : result;
-}
-
 SyscallValue set_status(const OpenFile& file, int flags) {
   constexpr int kSettable = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
   return host_result(::fcntl(file.host_fd(), F_SETFL, flags & kSettable));
@@ -79,7 +72,7 @@ SyscallValue sys_fcntl(Task& task, const SyscallArgs& args) {
     case F_SETLKW:
     case F_OFD_GETLK:
     case F_OFD_SETLK:
-    case F_OFD_SETLKW: return lock(task, **file, command, args.gva(2));
+    case F_OFD_SETLKW: return lock_file(task, **file, command, args.gva(2));
     case F_GETOWN: return 0;
     case F_GETPIPE_SZ:
     case F_GET_SEALS: return host_result(::fcntl(host, command));
@@ -103,17 +96,37 @@ constexpr std::array kIoctls = {
     Ioctl{TCSETSW, kKernelTermios, true, false},
     Ioctl{TCSETSF, kKernelTermios, true, false},
     Ioctl{TIOCGWINSZ, sizeof(winsize), false, true},
-    Ioctl{TIOCGPGRP, 4, false, true},
     Ioctl{TIOCGSID, 4, false, true},
     Ioctl{TIOCOUTQ, 4, false, true},
     Ioctl{FIONREAD, 4, false, true},
     Ioctl{FIONBIO, 4, true, false},
 };
 
+// The foreground group is the guest's own matter as soon as it sets one: the host's terminal
+// never hears of its groups. Writing from the background stops nobody.
+SyscallValue foreground_group(Task& task, const OpenFile& terminal, bool sets, Gva at) {
+  pid_t group = 0;
+  if (::ioctl(terminal.host_fd(), TIOCGPGRP, &group) != 0) return sys_error(errno);
+  int& ours = task.processes().foreground_group;
+  if (!sets) return put(task, at, ours != 0 ? ours : group);
+  const auto wanted = mmu::get_user<std::int32_t>(task.mm(), at);
+  if (!wanted) return propagate(wanted);
+  if (*wanted < 0) return sys_error(EINVAL);
+  if (!task.processes().group_in_session(*wanted, task.kin.session)) {
+    const auto& all = task.processes().all();
+    const bool exists = std::ranges::any_of(all, [&](const auto& e) { return e.second->kin.group == *wanted; });
+    return sys_error(exists ? EPERM : ESRCH);
+  }
+  ours = *wanted;
+  return 0;
+}
+
 SyscallValue sys_ioctl(Task& task, const SyscallArgs& args) {
   auto file = io_file(task, args.i32(0));
   if (!file) return propagate(file);
   const std::uint32_t command = args.u32(1);
+  if (command == TIOCGPGRP || command == TIOCSPGRP)
+    return foreground_group(task, **file, command == TIOCSPGRP, args.gva(2));
   if (command == FIOCLEX || command == FIONCLEX)
     return done(task.files().set_close_on_exec(args.i32(0), command == FIOCLEX));
   if (VirtualFile* made_up = (*file)->virtual_file(); made_up != nullptr)
@@ -128,12 +141,6 @@ SyscallValue sys_ioctl(Task& task, const SyscallArgs& args) {
   if (result < 0) return host_result(result);
   if (known->writes && mmu::copy_to_user(task.mm(), args.gva(2), bytes) != 0) return sys_error(EFAULT);
   return static_cast<std::uint64_t>(result);
-}
-
-SyscallValue sys_flock(Task& task, const SyscallArgs& args) {
-  auto file = io_file(task, args.i32(0));
-  if (!file) return propagate(file);
-  return host_result(::syscall(SYS_flock, (*file)->host_fd(), args.i32(1)));
 }
 
 constexpr SyscallEntry kEntries[] = {

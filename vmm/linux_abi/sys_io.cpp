@@ -9,14 +9,15 @@
 namespace faultline::vmm::linux_abi {
 namespace {
 
-using Transfer = SyscallValue (*)(Task&, const OpenFile&, std::vector<UserBuffer>, std::optional<std::uint64_t>);
+using Transfer = SyscallValue (*)(Task&, const std::shared_ptr<OpenFile>&, std::vector<UserBuffer>,
+                                  std::optional<std::uint64_t>);
 
 SyscallValue one_buffer(Task& task, const SyscallArgs& args, Transfer transfer, std::optional<std::uint64_t> offset) {
   auto file = io_file(task, args.i32(0));
   if (!file) return propagate(file);
   auto buffers = import_buffer(task.mm(), args[1], args[2]);
   if (!buffers) return propagate(buffers);
-  return transfer(task, **file, std::move(*buffers), offset);
+  return transfer(task, *file, std::move(*buffers), offset);
 }
 
 SyscallValue many_buffers(Task& task, const SyscallArgs& args, Transfer transfer, std::optional<std::uint64_t> offset) {
@@ -24,7 +25,7 @@ SyscallValue many_buffers(Task& task, const SyscallArgs& args, Transfer transfer
   if (!file) return propagate(file);
   auto buffers = import_iovec(task.mm(), args[1], args[2]);
   if (!buffers) return propagate(buffers);
-  return transfer(task, **file, std::move(*buffers), offset);
+  return transfer(task, *file, std::move(*buffers), offset);
 }
 
 // preadv2 and pwritev2: offset -1 is the file's position. Per-call flags are not served.

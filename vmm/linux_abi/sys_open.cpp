@@ -1,14 +1,18 @@
 // Getting and giving back descriptors: open, close, pipe, memfd.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "vmm/linux_abi/blocking_open.hpp"
 #include "vmm/linux_abi/families.hpp"
 #include "vmm/linux_abi/paths.hpp"
+#include "vmm/linux_abi/process_table.hpp"
 #include "vmm/linux_abi/pseudo_files.hpp"
 
 namespace faultline::vmm::linux_abi {
@@ -52,11 +56,48 @@ SyscallValue open_pseudo(Task& task, const proc::Node& node, int flags) {
   return fd ? install(task, std::move(*fd), flags) : propagate(fd);
 }
 
+// A named pipe that is opened for one direction, and not told not to wait: until there is
+// somebody at the other end.
+SyscallValue await_other_end(Task& task, int flags) {
+  WaitState& wait = task.wait_state();
+  if (auto result = wait.open->take()) {
+    wait.open.reset();
+    return *result ? install(task, std::move(**result), flags) : propagate(*result);
+  }
+  if (task.signal_pending()) {
+    wait.open.reset();
+    return sys_error(kRestartSys);
+  }
+  wait.fds.push_back({wait.open->event_fd(), POLLIN, 0});
+  return sys_error(kBlocked);
+}
+
+// What open(2) is about to write to or to wait for, looked at before it does: Linux refuses to
+// write to a program that runs, and host calls must not wait.
+SysResult<OwnedFd> look_before(Task& task, int dirfd, const std::string& path, int flags) {
+  const bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
+  if ((flags & O_PATH) != 0) return OwnedFd();
+  auto there = task.file_system().open(task.files(), dirfd, path, O_PATH | (flags & O_NOFOLLOW), 0);
+  struct stat st {};
+  if (!there || ::fstat(there->get(), &st) != 0) return OwnedFd();  // the call itself tells
+  if (S_ISREG(st.st_mode) && writes && task.processes().executes({st.st_dev, st.st_ino})) return sys_error(ETXTBSY);
+  const bool waits = S_ISFIFO(st.st_mode) && (flags & O_NONBLOCK) == 0 && (flags & O_ACCMODE) != O_RDWR;
+  if (!waits || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return OwnedFd();
+  return there;
+}
+
 SyscallValue open_at(Task& task, int dirfd, Gva path_at, int flags, std::uint32_t mode) {
+  if (task.wait_state().open) return await_other_end(task, flags);
   const auto path = path_from_user(task, path_at);
   if (!path) return propagate(path);
   if (const auto absolute = task.file_system().absolute(task.files(), dirfd, *path)) {
     if (const auto pseudo = pseudo_file(task, *absolute)) return open_pseudo(task, *pseudo, flags);
+  }
+  auto pipe = look_before(task, dirfd, *path, flags);
+  if (!pipe) return propagate(pipe);
+  if (pipe->valid()) {
+    task.wait_state().open = BlockingOpen::start(std::move(*pipe), flags & (O_ACCMODE | O_APPEND));
+    return task.wait_state().open ? await_other_end(task, flags) : SyscallValue(sys_error(ENFILE));
   }
   auto fd = task.file_system().open(task.files(), dirfd, *path, flags, mode);
   if (!fd) return propagate(fd);

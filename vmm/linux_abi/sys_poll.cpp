@@ -40,29 +40,30 @@ std::uint64_t count_ready(std::span<const pollfd> fds) {
 }
 
 // Fills in revents; the number of descriptors that have some, or how the wait goes on.
-SyscallValue poll_slice(Task& task, std::span<pollfd> fds, Deadline deadline) {
+SyscallValue poll_once(Task& task, std::span<pollfd> fds, Deadline deadline) {
   Request r = translate(task, fds);
   std::vector<short> invalid;
   for (const pollfd& p : r.host) invalid.push_back(p.revents);
-  const bool answered = count_ready(r.host) > 0;
-  const std::uint64_t now = monotonic_ns();
-  const std::uint64_t end = deadline.value_or(now + kWaitSliceNs);
-  const bool over = end <= now;
-  const bool waits = !answered && !over && !task.signal_pending();
-  const std::uint64_t wait = waits ? std::min(kWaitSliceNs, end - now) : 0;
-  const timespec timeout{0, static_cast<long>(wait)};
-  if (::ppoll(r.host.data(), r.host.size(), &timeout, nullptr) < 0) return host_result(-1);
+  if (::poll(r.host.data(), r.host.size(), 0) < 0) return host_result(-1);
   for (std::size_t i = 0; i < fds.size(); ++i) fds[i].revents = static_cast<short>(r.host[i].revents | invalid[i]);
   const std::uint64_t ready = count_ready(fds);
-  if (ready > 0 || over) return ready;
-  return sys_error(task.signal_pending() ? kRestartNoHand : kRestartNoIntr);
+  if (ready > 0) return ready;
+  switch (wait_until(task, deadline)) {
+    case WaitResult::kTimedOut: return 0;
+    case WaitResult::kSignalled: return sys_error(kRestartNoHand);
+    case WaitResult::kNotYet: break;
+  }
+  std::erase_if(r.host, [](const pollfd& p) { return p.fd < 0; });
+  task.wait_state().fds = std::move(r.host);
+  task.wait_state().hold = std::move(r.hold);
+  return sys_error(kBlocked);
 }
 
 SyscallValue poll_user(Task& task, Gva at, std::uint64_t count, Deadline deadline) {
   if (count > static_cast<std::uint64_t>(task.files().limit())) return sys_error(EINVAL);
   std::vector<pollfd> fds(count);
   if (mmu::copy_from_user(task.mm(), std::as_writable_bytes(std::span(fds)), at) != 0) return sys_error(EFAULT);
-  const SyscallValue result = poll_slice(task, fds, deadline);
+  const SyscallValue result = poll_once(task, fds, deadline);
   if (!result) return result;
   if (mmu::copy_to_user(task.mm(), at, std::as_bytes(std::span(fds))) != 0) return sys_error(EFAULT);
   return result;
@@ -89,6 +90,7 @@ SysResult<void> take_mask(Task& task, std::uint64_t at, std::uint64_t bytes) {
   if (bytes != sizeof(std::uint64_t)) return sys_error(EINVAL);
   const auto bits = mmu::get_user<std::uint64_t>(task.mm(), Gva(at));
   if (!bits) return tl::unexpected(bits.error());
+  if (task.signals().saved_mask) return {};  // of an earlier round of this call
   task.signals().saved_mask = task.signals().blocked;
   task.signals().blocked = SignalSet(*bits) & ~kUnblockable;
   return {};
@@ -151,7 +153,7 @@ SyscallValue select_user(Task& task, const SyscallArgs& args, Deadline deadline)
     for (unsigned s = 0; s < 3; ++s) events = static_cast<short>(events | (sets->has(s, fd) ? Sets::kAsk[s] : 0));
     if (events != 0) fds.push_back({static_cast<int>(fd), events, 0});
   }
-  const SyscallValue ready = poll_slice(task, fds, deadline);
+  const SyscallValue ready = poll_once(task, fds, deadline);
   if (!ready) return ready;
   if (std::ranges::any_of(fds, [](const pollfd& p) { return (p.revents & POLLNVAL) != 0; })) return sys_error(EBADF);
   return write_sets(task, args, *sets, fds);

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "vmm/linux_abi/families.hpp"
+#include "vmm/linux_abi/process_table.hpp"
 #include "vmm/linux_abi/rseq.hpp"
 #include "vmm/linux_abi/support.hpp"
 
@@ -23,7 +24,7 @@ SyscallValue sys_exit(Task& task, const SyscallArgs& args) {
 SyscallValue own_id(const Task& task) { return static_cast<std::uint64_t>(task.config().pid); }
 SyscallValue sys_getpid(Task& task, const SyscallArgs&) { return own_id(task); }
 SyscallValue sys_gettid(Task& task, const SyscallArgs&) { return own_id(task); }
-SyscallValue sys_getppid(Task& task, const SyscallArgs&) { return static_cast<std::uint64_t>(task.config().ppid); }
+SyscallValue sys_getppid(Task& task, const SyscallArgs&) { return static_cast<std::uint64_t>(task.parent_pid()); }
 SyscallValue sys_getuid(Task& task, const SyscallArgs&) { return task.config().uid; }
 SyscallValue sys_geteuid(Task& task, const SyscallArgs&) { return task.config().euid; }
 SyscallValue sys_getgid(Task& task, const SyscallArgs&) { return task.config().gid; }
@@ -51,14 +52,11 @@ SyscallValue sys_getgroups(Task& task, const SyscallArgs& args) {
   return static_cast<std::uint64_t>(n);
 }
 
-// Process groups and sessions are the harness's; only the guest itself can be asked about.
-SyscallValue of_self(Task& task, int pid, pid_t value) {
-  if (pid != 0 && pid != task.config().pid) return sys_error(ESRCH);
-  return static_cast<std::uint64_t>(value);
+// 0 or a process of the guest: what calls that take a pid and change nothing accept.
+SyscallValue known(Task& task, int pid) {
+  if (pid == 0 || task.processes().find(pid) != nullptr) return 0;
+  return sys_error(pid < 0 ? EINVAL : ESRCH);
 }
-SyscallValue sys_getpgrp(Task&, const SyscallArgs&) { return static_cast<std::uint64_t>(::getpgrp()); }
-SyscallValue sys_getpgid(Task& task, const SyscallArgs& args) { return of_self(task, args.i32(0), ::getpgrp()); }
-SyscallValue sys_getsid(Task& task, const SyscallArgs& args) { return of_self(task, args.i32(0), ::getsid(0)); }
 
 SyscallValue sys_set_tid_address(Task& task, const SyscallArgs& args) {
   task.clear_child_tid = args[0];
@@ -120,12 +118,10 @@ SyscallValue sys_prctl(Task& task, const SyscallArgs& args) {
   }
 }
 
-SyscallValue sys_wait4(Task&, const SyscallArgs&) { return sys_error(ECHILD); }
-
 SyscallValue sys_sched_yield(Task&, const SyscallArgs&) { return 0; }
 
 SyscallValue sys_sched_getaffinity(Task& task, const SyscallArgs& args) {
-  if (auto self = of_self(task, args.i32(0), 0); !self) return self;
+  if (auto of = known(task, args.i32(0)); !of) return of;
   constexpr std::uint64_t kCpuZero = 1;  // the guest has one CPU
   if (args.u32(1) < sizeof kCpuZero || args.u32(1) % sizeof kCpuZero != 0) return sys_error(EINVAL);
   if (auto written = put(task, args.gva(2), kCpuZero); !written) return written;
@@ -133,7 +129,7 @@ SyscallValue sys_sched_getaffinity(Task& task, const SyscallArgs& args) {
 }
 
 SyscallValue sys_sched_setaffinity(Task& task, const SyscallArgs& args) {
-  if (auto self = of_self(task, args.i32(0), 0); !self) return self;
+  if (auto of = known(task, args.i32(0)); !of) return of;
   std::uint64_t mask = 0;
   const auto bytes = std::as_writable_bytes(std::span(&mask, 1)).first(std::min<std::size_t>(args.u32(1), sizeof mask));
   if (mmu::copy_from_user(task.mm(), bytes, args.gva(2)) != 0) return sys_error(EFAULT);
@@ -158,18 +154,14 @@ constexpr SyscallEntry kEntries[] = {
     {SYS_sched_yield, sys_sched_yield},
     {SYS_getpid, sys_getpid},
     {SYS_exit, sys_exit},
-    {SYS_wait4, sys_wait4},
     {SYS_getuid, sys_getuid},
     {SYS_getgid, sys_getgid},
     {SYS_geteuid, sys_geteuid},
     {SYS_getegid, sys_getegid},
     {SYS_getppid, sys_getppid},
-    {SYS_getpgrp, sys_getpgrp},
     {SYS_getgroups, sys_getgroups},
     {SYS_getresuid, sys_getresuid},
     {SYS_getresgid, sys_getresgid},
-    {SYS_getpgid, sys_getpgid},
-    {SYS_getsid, sys_getsid},
     {SYS_getpriority, sys_getpriority},
     {SYS_prctl, sys_prctl},
     {SYS_arch_prctl, sys_arch_prctl},

@@ -1,4 +1,4 @@
-// Signal actions, masks, stacks; sending to oneself; returning from a handler.
+// Signal actions, masks, stacks; waiting for signals; returning from a handler.
 #include <sys/syscall.h>
 
 #include "vmm/linux_abi/families.hpp"
@@ -34,10 +34,7 @@ SyscallValue sys_rt_sigaction(Task& task, const SyscallArgs& args) {
     wanted->mask &= ~kUnblockable.raw();
     signals.actions[signo] = *wanted;
     // POSIX: setting an ignoring action drops what is pending.
-    const bool drops =
-        wanted->handler == reinterpret_cast<std::uint64_t>(SIG_IGN) ||
-        (wanted->handler == 0 && (signo == SIGCHLD || signo == SIGCONT || signo == SIGURG || signo == SIGWINCH));
-    if (drops) signals.pending.erase(signo);
+    if (signals.ignores(signo)) signals.pending.erase(signo);
   }
   return args[2] != 0 ? put(task, args.gva(2), before) : SyscallValue(0);
 }
@@ -67,17 +64,17 @@ SyscallValue sys_rt_sigpending(Task& task, const SyscallArgs& args) {
   return mmu::copy_to_user(task.mm(), args.gva(0), bytes) == 0 ? SyscallValue(0) : SyscallValue(sys_error(EFAULT));
 }
 
-// Until a signal comes: nobody but the watchdog can end it when none does.
-SyscallValue wait_for_signal(Task& task) {
-  return sys_error(wait_slice(task, std::nullopt) == WaitResult::kSignalled ? kRestartNoHand : kRestartNoIntr);
-}
+// Until a signal comes.
+SyscallValue wait_for_signal(Task& task) { return sys_error(task.signal_pending() ? kRestartNoHand : kBlocked); }
 
 SyscallValue sys_rt_sigsuspend(Task& task, const SyscallArgs& args) {
   if (args[1] != kSetBytes) return sys_error(EINVAL);
   const auto set = set_from_user(task, args.gva(0));
   if (!set) return propagate(set);
-  task.signals().saved_mask = task.signals().blocked;
-  task.signals().blocked = *set & ~kUnblockable;
+  if (!task.signals().saved_mask) {  // not so in an earlier round
+    task.signals().saved_mask = task.signals().blocked;
+    task.signals().blocked = *set & ~kUnblockable;
+  }
   return wait_for_signal(task);
 }
 
@@ -106,12 +103,13 @@ SyscallValue sys_rt_sigtimedwait(Task& task, const SyscallArgs& args) {
     }
     return static_cast<std::uint64_t>(signo);
   }
-  switch (wait_slice(task, deadline)) {
+  switch (wait_until(task, deadline)) {
     case WaitResult::kTimedOut: return sys_error(EAGAIN);
     case WaitResult::kSignalled: return sys_error(EINTR);
     case WaitResult::kNotYet: break;
   }
-  return sys_error(kRestartNoIntr);
+  task.wait_state().signals = *set;
+  return sys_error(kBlocked);
 }
 
 // Linux do_sigaltstack. `sp`: to know whether the stack in force is in use.
@@ -155,59 +153,11 @@ SyscallValue sys_rt_sigreturn(Task& task, const SyscallArgs&) {
   return sys_error(kNoResult);
 }
 
-SyscallValue send(Task& task, int signo, int code) {
-  if (signo < 0 || signo > kSignals) return sys_error(EINVAL);
-  if (signo != 0) task.queue_signal(SignalInfo::from_user(signo, code, task.config().pid, task.config().uid));
-  return 0;
-}
-
-// The guest is alone: itself, its group (0) and everybody (-1, which excludes the sender).
-SyscallValue sys_kill(Task& task, const SyscallArgs& args) {
-  const int pid = args.i32(0), signo = args.i32(1);
-  if (pid != task.config().pid && pid != 0) return sys_error(ESRCH);
-  return send(task, signo, SI_USER);
-}
-SyscallValue sys_tkill(Task& task, const SyscallArgs& args) {
-  if (args.i32(0) <= 0) return sys_error(EINVAL);
-  return args.i32(0) == task.config().pid ? send(task, args.i32(1), SI_TKILL) : SyscallValue(sys_error(ESRCH));
-}
-SyscallValue sys_tgkill(Task& task, const SyscallArgs& args) {
-  if (args.i32(0) <= 0 || args.i32(1) <= 0) return sys_error(EINVAL);
-  const bool self = args.i32(0) == task.config().pid && args.i32(1) == task.config().pid;
-  return self ? send(task, args.i32(2), SI_TKILL) : SyscallValue(sys_error(ESRCH));
-}
-
-SyscallValue queue(Task& task, int pid, int signo, Gva at) {
-  auto info = mmu::get_user<siginfo_t>(task.mm(), at);
-  if (!info) return propagate(info);
-  if (pid != task.config().pid) return sys_error(ESRCH);
-  if (signo < 0 || signo > kSignals) return sys_error(EINVAL);
-  if (signo == 0) return 0;
-  SignalInfo signal;
-  signal.info = *info;
-  signal.info.si_signo = signo;
-  task.queue_signal(signal);
-  return 0;
-}
-SyscallValue sys_rt_sigqueueinfo(Task& t, const SyscallArgs& a) { return queue(t, a.i32(0), a.i32(1), a.gva(2)); }
-SyscallValue sys_rt_tgsigqueueinfo(Task& t, const SyscallArgs& a) {
-  return a.i32(0) == a.i32(1) ? queue(t, a.i32(0), a.i32(2), a.gva(3)) : SyscallValue(sys_error(ESRCH));
-}
-
 constexpr SyscallEntry kEntries[] = {
-    {SYS_rt_sigaction, sys_rt_sigaction},
-    {SYS_rt_sigprocmask, sys_rt_sigprocmask},
-    {SYS_rt_sigreturn, sys_rt_sigreturn},
-    {SYS_pause, sys_pause},
-    {SYS_kill, sys_kill},
-    {SYS_rt_sigpending, sys_rt_sigpending},
-    {SYS_rt_sigtimedwait, sys_rt_sigtimedwait},
-    {SYS_rt_sigqueueinfo, sys_rt_sigqueueinfo},
-    {SYS_rt_sigsuspend, sys_rt_sigsuspend},
-    {SYS_sigaltstack, sys_sigaltstack},
-    {SYS_tkill, sys_tkill},
-    {SYS_tgkill, sys_tgkill},
-    {SYS_rt_tgsigqueueinfo, sys_rt_tgsigqueueinfo},
+    {SYS_rt_sigaction, sys_rt_sigaction},   {SYS_rt_sigprocmask, sys_rt_sigprocmask},
+    {SYS_rt_sigreturn, sys_rt_sigreturn},   {SYS_pause, sys_pause},
+    {SYS_rt_sigpending, sys_rt_sigpending}, {SYS_rt_sigtimedwait, sys_rt_sigtimedwait},
+    {SYS_rt_sigsuspend, sys_rt_sigsuspend}, {SYS_sigaltstack, sys_sigaltstack},
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <array>
 
 #include "vmm/linux_abi/families.hpp"
+#include "vmm/linux_abi/process_table.hpp"
 #include "vmm/linux_abi/support.hpp"
 
 namespace faultline::vmm::linux_abi {
@@ -29,7 +30,7 @@ SyscallValue sys_sysinfo(Task& task, const SyscallArgs& args) {
   info.totalram = task.config().memory_bytes;
   info.freeram = task.mm().frames().free_frames() * kPageSize;
   info.sharedram = info.bufferram = info.totalswap = info.freeswap = info.totalhigh = info.freehigh = 0;
-  info.procs = 1;
+  info.procs = static_cast<unsigned short>(std::min<std::size_t>(task.processes().living(), 65535));
   return put(task, args.gva(0), info);
 }
 

@@ -16,7 +16,12 @@ bool known_clock(int clock) { return clock >= 0 && clock <= CLOCK_TAI; }
 SyscallValue sys_clock_gettime(Task& task, const SyscallArgs& args) {
   if (!known_clock(args.i32(0))) return sys_error(EINVAL);
   timespec now{};
-  if (::clock_gettime(args.i32(0), &now) != 0) return sys_error(errno);
+  if (args.i32(0) == CLOCK_PROCESS_CPUTIME_ID || args.i32(0) == CLOCK_THREAD_CPUTIME_ID) {
+    const std::uint64_t used = task.user_ns + task.system_ns;
+    now = {static_cast<time_t>(used / 1'000'000'000), static_cast<long>(used % 1'000'000'000)};
+  } else if (::clock_gettime(args.i32(0), &now) != 0) {
+    return sys_error(errno);
+  }
   return put(task, args.gva(1), now);
 }
 
@@ -46,18 +51,19 @@ SyscallValue sys_time(Task& task, const SyscallArgs& args) {
 }
 
 SyscallValue sleep_until(Task& task, std::uint64_t deadline, std::optional<Gva> remaining) {
-  switch (wait_slice(task, deadline)) {
+  switch (wait_until(task, deadline)) {
     case WaitResult::kTimedOut: return 0;
-    case WaitResult::kNotYet: return sys_error(kRestartNoIntr);
+    case WaitResult::kNotYet: return sys_error(kBlocked);
     case WaitResult::kSignalled: break;
   }
   const std::uint64_t now = monotonic_ns();
   const std::uint64_t left = deadline > now ? deadline - now : 0;
+  if (left == 0) return 0;
   const timespec rest{static_cast<time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
   if (remaining) {
     if (auto written = put(task, *remaining, rest); !written) return written;
   }
-  return sys_error(EINTR);
+  return sys_error(kRestartNoHand);
 }
 
 SyscallValue sleep_for(Task& task, Gva request, Gva remaining) {

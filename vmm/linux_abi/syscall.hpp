@@ -39,6 +39,9 @@ inline constexpr int kRestartSys = 512;     // restart if no handler, or SA_REST
 inline constexpr int kRestartNoIntr = 513;  // restart always
 inline constexpr int kRestartNoHand = 514;  // restart only if no handler ran
 inline constexpr int kNoResult = 515;       // the handler has set the registers itself
+// The call must wait, and has said in Task::wait_state() for what: it is made again, without the
+// guest, when that came about or a signal did.
+inline constexpr int kBlocked = 600;
 
 // Told of each system call once it is decided; restarts of a wait are one call.
 struct SyscallRecord {

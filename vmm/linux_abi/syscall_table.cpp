@@ -11,9 +11,10 @@ namespace {
 std::vector<SyscallEntry> collect() {
   std::vector<SyscallEntry> all;
   for (auto family :
-       {memory_syscalls, io_syscalls, open_syscalls, descriptor_syscalls, stat_syscalls, directory_syscalls,
-        attribute_syscalls, size_syscalls, copy_syscalls, poll_syscalls, process_syscalls, limit_syscalls,
-        time_syscalls, system_syscalls, futex_syscalls, signal_syscalls}) {
+       {memory_syscalls,    io_syscalls,     open_syscalls,  descriptor_syscalls, stat_syscalls,    directory_syscalls,
+        attribute_syscalls, size_syscalls,   copy_syscalls,  poll_syscalls,       process_syscalls, clone_syscalls,
+        exec_syscalls,      wait_syscalls,   group_syscalls, kill_syscalls,       timer_syscalls,   limit_syscalls,
+        time_syscalls,      system_syscalls, futex_syscalls, signal_syscalls}) {
     const auto entries = family();
     all.insert(all.end(), entries.begin(), entries.end());
   }

@@ -1,5 +1,8 @@
 #include "vmm/linux_abi/wait.hpp"
 
+#include <fcntl.h>
+#include <poll.h>
+
 #include <algorithm>
 
 namespace faultline::vmm::linux_abi {
@@ -13,14 +16,33 @@ std::uint64_t monotonic_ns() {
   return static_cast<std::uint64_t>(now.tv_sec) * kNsPerSecond + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-WaitResult wait_slice(Task& task, std::optional<std::uint64_t> deadline_ns) {
+WaitResult wait_until(Task& task, std::optional<std::uint64_t> deadline_ns) {
   if (task.signal_pending()) return WaitResult::kSignalled;
-  const std::uint64_t now = monotonic_ns();
-  if (deadline_ns && *deadline_ns <= now) return WaitResult::kTimedOut;
-  const std::uint64_t until = std::min(deadline_ns.value_or(~0ULL), now + kWaitSliceNs);
-  const timespec at{static_cast<time_t>(until / kNsPerSecond), static_cast<long>(until % kNsPerSecond)};
-  const int error = ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr);
-  return error == 0 && deadline_ns && until == *deadline_ns ? WaitResult::kTimedOut : WaitResult::kNotYet;
+  if (deadline_ns && *deadline_ns <= monotonic_ns()) return WaitResult::kTimedOut;
+  task.wait_state().wake_at_ns = deadline_ns;
+  return WaitResult::kNotYet;
+}
+
+bool ready(Task& task, const std::shared_ptr<OpenFile>& file, Wait what) {
+  if (file->regular() || file->directory()) return true;
+  const int flags = ::fcntl(file->host_fd(), F_GETFL);
+  if (flags < 0 || (flags & O_NONBLOCK) != 0) return true;
+  pollfd p{file->host_fd(), static_cast<short>(what == Wait::kReadable ? POLLIN : POLLOUT), 0};
+  // An error of poll itself is left for the call that follows to tell.
+  if (::poll(&p, 1, 0) != 0) return p.revents != 0 || errno != EINTR;
+  p.revents = 0;
+  task.wait_state().fds.push_back(p);
+  task.wait_state().hold.push_back(file);
+  return false;
+}
+
+SyscallValue try_again(Task& task) {
+  constexpr std::uint64_t kFirstNs = 500'000, kMaxNs = 20'000'000;
+  if (task.signal_pending()) return sys_error(kRestartSys);
+  std::uint64_t& rounds = task.wait_state().progress;
+  task.wait_state().wake_at_ns = monotonic_ns() + std::min(kMaxNs, kFirstNs << std::min<std::uint64_t>(rounds, 8));
+  ++rounds;
+  return sys_error(kBlocked);
 }
 
 SysResult<std::uint64_t> nanoseconds(const timespec& t) {

@@ -1,5 +1,5 @@
-// Waits in slices: a handler never holds the vCPU's thread longer than kWaitSliceNs, so that
-// time limits are looked at however long the guest wants to sleep.
+// How a handler waits: it looks whether it must, says for what (WaitState), and returns kBlocked.
+// Nothing here ever holds the vCPU's thread.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,21 @@ namespace faultline::vmm::linux_abi {
 
 enum class WaitResult : std::uint8_t {
   kTimedOut,   // the deadline has passed
-  kNotYet,     // the slice is over: return kRestartNoIntr
+  kNotYet,     // return kBlocked; the deadline is in the wait state
   kSignalled,  // a signal is pending for the guest
 };
 
-// Sleeps for a slice or until the deadline (CLOCK_MONOTONIC; absent: none).
-WaitResult wait_slice(Task& task, std::optional<std::uint64_t> deadline_ns);
+// Until the deadline (CLOCK_MONOTONIC; absent: none).
+WaitResult wait_until(Task& task, std::optional<std::uint64_t> deadline_ns);
+
+enum class Wait : std::uint8_t { kReadable, kWritable };
+// True: go ahead. Else the descriptor blocks, is not ready, and is in the wait state.
+bool ready(Task& task, const std::shared_ptr<OpenFile>& file, Wait what);
+
+// What a handler that cannot go on returns: kBlocked, or kRestartSys when a signal wants delivery.
+inline SyscallValue wait_on(const Task& task) { return sys_error(task.signal_pending() ? kRestartSys : kBlocked); }
+// The same for what nothing announces: it is tried again after a time that grows to 20 ms.
+SyscallValue try_again(Task& task);
 
 // Nanoseconds of a timespec, saturating; EINVAL when it is not normalised or negative.
 SysResult<std::uint64_t> nanoseconds(const timespec& t);

@@ -57,6 +57,11 @@ struct RunTimes {
   std::uint64_t entered_ns = 0, left_ns = 0;
 };
 
+// The segment bases of user code, which change with the process.
+struct SegmentBases {
+  std::uint64_t fs = 0, gs = 0;
+};
+
 // What a backend can do; tests skip by these, doctor prints them.
 struct VcpuCapabilities {
   std::string backend;           // "kvm-pvm", "kvm-vmx", "kvm-svm", "hosted", ...
@@ -98,6 +103,18 @@ class Vcpu {
 
   // Switches to the page tables whose root is at `root`.
   virtual Result<void> set_page_table(Gpa root) = 0;
+  // Another process: its page tables and segment bases at once. Returns the bases that were in
+  // force. A backend that can do better than one after the other does.
+  virtual Result<SegmentBases> switch_process(Gpa root, SegmentBases bases) {
+    const auto fs = fs_base();
+    if (!fs) return tl::unexpected(fs.error());
+    const auto gs = gs_base();
+    if (!gs) return tl::unexpected(gs.error());
+    for (const Result<void>& step : {set_page_table(root), set_fs_base(bases.fs), set_gs_base(bases.gs)}) {
+      if (!step) return tl::unexpected(step.error());
+    }
+    return SegmentBases{*fs, *gs};
+  }
 
   // Makes a run() in progress, or the next one, return InterruptedEvent soon. Callable from
   // any thread and from a signal handler.

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "vmm/linux_abi/support.hpp"
 #include "vmm/run/watchdog.hpp"
 
 namespace faultline::vmm {
@@ -11,16 +12,16 @@ namespace faultline::vmm {
 std::optional<RunEnd> Runner::handle(const PageFaultEvent& event) {
   ++statistics_.page_faults;
   const UserRegs& regs = vcpu_.regs();
-  const mmu::FaultOutcome outcome = mmu::handle_page_fault(task_.mm(), {.address = event.address,
-                                                                        .error = event.error,
-                                                                        .ip = Gva(regs.rip),
-                                                                        .origin = mmu::FaultOrigin::kUser,
-                                                                        .sp = Gva(regs[UserRegs::kRsp])});
-  if (storm_.fault(event, regs)) {
+  const mmu::FaultOutcome outcome = mmu::handle_page_fault(task_->mm(), {.address = event.address,
+                                                                         .error = event.error,
+                                                                         .ip = Gva(regs.rip),
+                                                                         .origin = mmu::FaultOrigin::kUser,
+                                                                         .sp = Gva(regs[UserRegs::kRsp])});
+  if (storm_->fault(event, regs)) {
     return LimitReached{LimitKind::kFaultStorm,
                         fmt::format("the same fault {} times with no progress: address {:#x}, error code {:#x}, rip "
                                     "{:#x} (--storm-limit sets how many)",
-                                    storm_.repeats(), event.address.raw(), event.error.raw(), regs.rip)};
+                                    storm_->repeats(), event.address.raw(), event.error.raw(), regs.rip)};
   }
   ++statistics_.by_result[outcome.result];
   if (outcome.resolved()) {
@@ -28,23 +29,23 @@ std::optional<RunEnd> Runner::handle(const PageFaultEvent& event) {
     return std::nullopt;
   }
   trap_ = LastTrap{event, regs, linux_abi::Task::signal_for(event, outcome), outcome.result};
-  task_.on_page_fault(event, outcome);
+  task_->on_page_fault(event, outcome);
   return std::nullopt;
 }
 
 std::optional<RunEnd> Runner::handle(const ExceptionEvent& event) {
   ++statistics_.exceptions;
-  storm_.progress();
-  trap_ = LastTrap{.event = event, .regs = vcpu_.regs(), .signal = task_.signal_for(event)};
-  task_.on_exception(event);
+  storm_->progress();
+  trap_ = LastTrap{.event = event, .regs = vcpu_.regs(), .signal = task_->signal_for(event)};
+  task_->on_exception(event);
   return std::nullopt;
 }
 
 std::optional<RunEnd> Runner::handle(const SyscallEvent&) {
   ++statistics_.syscalls;
   // Returning from a handler is not progress: a handler that repairs nothing storms.
-  if (vcpu_.regs()[UserRegs::kRax] != SYS_rt_sigreturn) storm_.progress();
-  task_.on_syscall();
+  if (vcpu_.regs()[UserRegs::kRax] != SYS_rt_sigreturn) storm_->progress();
+  task_->on_syscall();
   return std::nullopt;
 }
 
@@ -61,41 +62,116 @@ std::optional<RunEnd> Runner::check_exit_limit() {
                                                      statistics_.exits, vcpu_.regs().rip)};
 }
 
-void Runner::request_signal(int signo) {
-  requested_signals_.fetch_or(std::uint64_t{1} << (signo - 1), std::memory_order_relaxed);
+void Runner::request_signal(int signo, bool from_terminal) {
+  auto& requested = from_terminal ? terminal_signals_ : requested_signals_;
+  requested.fetch_or(std::uint64_t{1} << (signo - 1), std::memory_order_relaxed);
   vcpu_.kick();
 }
 
 void Runner::forward_signals() {
-  std::uint64_t bits = requested_signals_.exchange(0, std::memory_order_relaxed);
-  for (; bits != 0; bits &= bits - 1)
-    task_.queue_signal(linux_abi::SignalInfo::from_user(__builtin_ctzll(bits) + 1, SI_KERNEL, 0, 0));
+  const auto send = [this](std::uint64_t bits, auto wants) {
+    for (; bits != 0; bits &= bits - 1)
+      for (const auto& [pid, task] : processes_.all())
+        if (wants(*task))
+          task->queue_signal(linux_abi::SignalInfo::from_user(__builtin_ctzll(bits) + 1, SI_KERNEL, 0, 0));
+  };
+  const bool first_ended = processes_.first().exit_status().has_value();
+  send(requested_signals_.exchange(0, std::memory_order_relaxed),
+       [&](const linux_abi::Task& t) { return first_ended || &t == &processes_.first(); });
+  const int foreground = processes_.foreground_group != 0 ? processes_.foreground_group : processes_.first().kin.group;
+  send(terminal_signals_.exchange(0, std::memory_order_relaxed),
+       [&](const linux_abi::Task& t) { return t.kin.group == foreground; });
+}
+
+// All are stopped, and nobody in the guest is left to continue them: for whoever started us it is
+// we who stopped. Continued, we continue them.
+void Runner::stop_with_guest() {
+  ::raise(SIGSTOP);
+  for (const auto& [pid, task] : processes_.all())
+    task->queue_signal(linux_abi::SignalInfo::from_user(SIGCONT, SI_KERNEL, 0, 0));
+}
+
+// What went since the last look was spent for `task`, in the guest or for it.
+void Runner::account(linux_abi::Task& task) {
+  const RunTimes& times = vcpu_.last_run();
+  task.user_ns += times.left_ns - times.entered_ns;
+  const std::uint64_t idle = scheduler_.statistics().idle_ns;
+  const std::uint64_t since = accounted_ns_ + (idle - idle_ns_);
+  if (times.entered_ns > since) task.system_ns += times.entered_ns - since;
+  accounted_ns_ = times.left_ns;
+  idle_ns_ = idle;
+}
+
+void Runner::take_turn(linux_abi::Task& task) {
+  if (task_ == &task) return;
+  task_ = &task;
+  storm_ = &storms_.try_emplace(task.pid(), limits_.storm).first->second;
+  accounted_ns_ = linux_abi::monotonic_ns();
+  idle_ns_ = scheduler_.statistics().idle_ns;
+  if (recorder_ != nullptr) recorder_->set_process(static_cast<std::uint32_t>(task.pid()));
+}
+
+void Runner::end_of(linux_abi::Task& task) {
+  const int killed_by = task.exit_status()->signal;
+  if (killed_by != 0 && trap_ && trap_->signal.signo() == killed_by) {
+    if (&task == &processes_.first()) {
+      fatal_trap_ = trap_;
+    } else if (on_fatal_) {
+      on_fatal_(task, *trap_);
+    }
+  }
+  storms_.erase(task.pid());
+  task_ = nullptr;
+  scheduler_.forget_current();
+  processes_.bury(task);
+}
+
+// One event of the guest, or one look at who could go on.
+Result<std::optional<RunEnd>> Runner::step() {
+  const auto task = scheduler_.next(left_ns_);
+  if (!task) return tl::unexpected(task.error());
+  if (*task == nullptr) {
+    left_ns_ = linux_abi::monotonic_ns();
+    if (processes_.all_stopped()) stop_with_guest();
+    return std::nullopt;
+  }
+  take_turn(**task);
+  if (task_->blocked()) task_->retry_syscall();
+  if (task_->blocked()) return std::nullopt;
+  task_->deliver_signals();
+  if (task_->exit_status()) {
+    end_of(*task_);
+    return std::nullopt;
+  }
+  if (!task_->runnable()) return std::nullopt;
+  trap_.reset();
+  auto event = vcpu_.run();
+  if (!event) return tl::unexpected(event.error());
+  left_ns_ = vcpu_.last_run().left_ns;
+  account(*task_);
+  ++statistics_.exits;
+  statistics_.guest_ns += left_ns_ - vcpu_.last_run().entered_ns;
+  if (recorder_ != nullptr) recorder_->left_guest();
+  if (auto end = std::visit([this](const auto& e) { return handle(e); }, *event)) return end;
+  if (task_->exit_status()) end_of(*task_);
+  return check_exit_limit();
 }
 
 Result<RunEnd> Runner::run() {
   const Watchdog watchdog(vcpu_, limits_.time);
-  for (;;) {
-    if (requested_signals_.load(std::memory_order_relaxed) != 0) forward_signals();
-    task_.deliver_signals();
-    if (task_.exit_status()) {
-      if (task_.exit_status()->signal != 0 && trap_ && trap_->signal.signo() == task_.exit_status()->signal)
-        fatal_trap_ = trap_;
-      return RunEnd{TaskExited{*task_.exit_status()}};
-    }
+  while (processes_.living() > 0) {
+    if ((requested_signals_.load(std::memory_order_relaxed) | terminal_signals_.load(std::memory_order_relaxed)) != 0)
+      forward_signals();
     if (watchdog.expired()) {
       return RunEnd{LimitReached{LimitKind::kTime,
                                  fmt::format("{:.3g} s are over, rip {:#x} (--time-limit sets how many)",
                                              std::chrono::duration<double>(limits_.time).count(), vcpu_.regs().rip)}};
     }
-    trap_.reset();
-    auto event = vcpu_.run();
-    if (!event) return tl::unexpected(event.error());
-    ++statistics_.exits;
-    statistics_.guest_ns += vcpu_.last_run().left_ns - vcpu_.last_run().entered_ns;
-    if (recorder_ != nullptr) recorder_->left_guest();
-    if (auto end = std::visit([this](const auto& e) { return handle(e); }, *event)) return *end;
-    if (auto end = check_exit_limit()) return *end;
+    auto end = step();
+    if (!end) return tl::unexpected(end.error());
+    if (*end) return **end;
   }
+  return RunEnd{TaskExited{*processes_.first().exit_status()}};
 }
 
 }  // namespace faultline::vmm

@@ -1,23 +1,27 @@
 // The run loop: one direction, KVM exit -> request -> handle_page_fault or system call ->
-// signals -> resume, until the task ends, a limit is reached or the vCPU dies.
+// signals -> resume, for the process whose turn it is, until all have ended, a limit is reached
+// or the vCPU dies.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <variant>
 
-#include "vmm/linux_abi/task.hpp"
+#include "vmm/linux_abi/process_table.hpp"
 #include "vmm/port/vcpu.hpp"
 #include "vmm/run/fault_recorder.hpp"
 #include "vmm/run/limits.hpp"
+#include "vmm/run/scheduler.hpp"
 #include "vmm/run/storm_detector.hpp"
 
 namespace faultline::vmm {
 
-// The task ended by itself or by a signal.
+// All processes have ended; the status is the first one's.
 struct TaskExited {
   linux_abi::ExitStatus status;
 };
@@ -48,17 +52,24 @@ struct RunStatistics {
 class Runner {
  public:
   // All outlive the runner. `recorder` may be null.
-  Runner(Vcpu& vcpu, linux_abi::Task& task, const RunLimits& limits, FaultRecorder* recorder)
-      : vcpu_(vcpu), task_(task), limits_(limits), storm_(limits.storm), recorder_(recorder) {}
+  Runner(Vcpu& vcpu, linux_abi::ProcessTable& processes, const RunLimits& limits, FaultRecorder* recorder)
+      : vcpu_(vcpu), processes_(processes), scheduler_(vcpu, processes), limits_(limits), recorder_(recorder) {}
 
   // Runs until the end. Error: the host failed.
   Result<RunEnd> run();
 
-  // Asks for a signal to be sent to the guest, from a signal handler of the host (SIGINT).
-  void request_signal(int signo);
+  // Asks for a signal to be sent to the guest, from a signal handler of the host (SIGINT): to
+  // the first process, or to all that are left when that has ended; with `from_terminal` to the
+  // terminal's foreground group.
+  void request_signal(int signo, bool from_terminal = false);
+  // Told when a fault or an exception killed a process other than the first, while its memory is
+  // still there.
+  using OnFatal = std::function<void(linux_abi::Task&, const LastTrap&)>;
+  void set_on_fatal(OnFatal told) { on_fatal_ = std::move(told); }
 
   [[nodiscard]] const RunStatistics& statistics() const { return statistics_; }
-  // The trap behind the signal that ended the task, if that is how it ended.
+  [[nodiscard]] const SchedulerStatistics& scheduling() const { return scheduler_.statistics(); }
+  // The trap behind the signal that ended the first process, if that is how it ended.
   [[nodiscard]] const std::optional<LastTrap>& fatal_trap() const { return fatal_trap_; }
 
  private:
@@ -69,16 +80,29 @@ class Runner {
   std::optional<RunEnd> handle(const FatalEvent& event);
   std::optional<RunEnd> check_exit_limit();
   void forward_signals();
+  Result<std::optional<RunEnd>> step();
+  void take_turn(linux_abi::Task& task);
+  void end_of(linux_abi::Task& task);
+  void account(linux_abi::Task& task);
+  void stop_with_guest();
 
   Vcpu& vcpu_;
-  linux_abi::Task& task_;
+  linux_abi::ProcessTable& processes_;
+  Scheduler scheduler_;
   RunLimits limits_;
-  StormDetector storm_;
+  linux_abi::Task* task_ = nullptr;                // whose turn it is, or was last; null: it ended
+  std::unordered_map<int, StormDetector> storms_;  // by process
+  StormDetector* storm_ = nullptr;                 // of task_
+  OnFatal on_fatal_;
   FaultRecorder* recorder_;
   RunStatistics statistics_;
   std::optional<LastTrap> trap_;  // of the event being handled, when it raised a signal
   std::optional<LastTrap> fatal_trap_;
   std::atomic<std::uint64_t> requested_signals_{0};  // bit n-1: signal n
+  std::atomic<std::uint64_t> terminal_signals_{0};   // the same, for the foreground group
+  std::uint64_t left_ns_ = 0;                        // when the vCPU was left last
+  std::uint64_t accounted_ns_ = 0;                   // processor time is counted up to here
+  std::uint64_t idle_ns_ = 0;                        // the scheduler's, then
 };
 
 }  // namespace faultline::vmm

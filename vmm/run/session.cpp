@@ -41,33 +41,38 @@ linux_abi::LoadResult<void> Session::start() {
   if (!vcpu) return harness_failed(vcpu.error().message);
   vcpu_ = std::move(*vcpu);
 
-  auto task = linux_abi::exec_program(config_.exec, *env_, *vcpu_);
+  processes_.emplace(config_.max_processes);
+  const auto task = linux_abi::exec_program(config_.exec, *env_, *vcpu_, *processes_);
   if (!task) return tl::unexpected(task.error());
-  task_ = std::move(*task);
 
   if (config_.on_fault) {
     auto recorder = FaultRecorder::create(*vcpu_, config_.on_fault);
     if (!recorder) return harness_failed(recorder.error().message);
     recorder_ = std::move(*recorder);
-    recorder_->set_process(static_cast<std::uint32_t>(task_->config().pid));
-    task_->mm().observer = recorder_.get();
+    (*task)->mm().observer = recorder_.get();
   }
-  runner_.emplace(*vcpu_, *task_, config_.limits, recorder_.get());
+  runner_.emplace(*vcpu_, *processes_, config_.limits, recorder_.get());
   return {};
 }
 
 Result<RunEnd> Session::finish_run(Result<RunEnd> end) {
   if (recorder_) recorder_->finish();
+  // Where a limit ended it; an error has nobody left to go to.
+  for (const auto& [pid, task] : processes_->all())
+    if (task->has_mm()) static_cast<void>(task->coherence().write_back_all());
 #ifndef NDEBUG
-  const mmu::AddressSpace* space = &task_->mm();
-  if (const auto broken = mmu::check_invariants(*env_, std::span(&space, 1)))
+  if (const auto broken = mmu::check_invariants(*env_, processes_->address_spaces()))
     return fail("invariant broken after the run: " + *broken);
 #endif
   return end;
 }
 
+// No fault is told of from here on.
 Session::~Session() {
-  if (task_) task_->mm().observer = nullptr;
+  if (!processes_) return;
+  for (const auto& [pid, task] : processes_->all())
+    if (task->has_mm()) task->mm().observer = nullptr;
+  if (processes_->has_first() && task().has_mm()) mm().observer = nullptr;
 }
 
 }  // namespace faultline::vmm

@@ -1,4 +1,4 @@
-// One guest, put together: machine, memory, page cache, vCPU and the task that runs on it.
+// One guest, put together: machine, memory, page cache, vCPU and the processes that run on it.
 #pragma once
 
 #include <memory>
@@ -18,6 +18,7 @@ struct SessionConfig {
   MachineConfig machine;
   linux_abi::ExecRequest exec;
   RunLimits limits;
+  std::size_t max_processes = linux_abi::ProcessTable::kDefaultMax;
   LinuxBehaviour behaviour;  // which Linux the guest meets
   // Overcommit::kNever: what may be promised, and what is already, in pages.
   std::optional<mmu::CommitAccount> commit;
@@ -33,12 +34,14 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // Runs the program to its end.
+  // Runs the program, and the processes that it starts, to the end of the last.
   Result<RunEnd> run() { return finish_run(runner_->run()); }
 
   [[nodiscard]] Runner& runner() { return *runner_; }
-  [[nodiscard]] linux_abi::Task& task() { return *task_; }
-  [[nodiscard]] mmu::AddressSpace& mm() { return task_->mm(); }
+  // The first process, also after its end.
+  [[nodiscard]] linux_abi::Task& task() { return processes_->first(); }
+  [[nodiscard]] mmu::AddressSpace& mm() { return task().mm(); }
+  [[nodiscard]] linux_abi::ProcessTable& processes() { return *processes_; }
   [[nodiscard]] Vcpu& vcpu() { return *vcpu_; }
   [[nodiscard]] Machine& machine() { return *machine_; }
   [[nodiscard]] const SessionConfig& config() const { return config_; }
@@ -55,7 +58,7 @@ class Session {
   std::optional<mmu::MmuEnv> env_;
   std::unique_ptr<Vcpu> vcpu_;
   std::unique_ptr<FaultRecorder> recorder_;
-  std::unique_ptr<linux_abi::Task> task_;
+  std::optional<linux_abi::ProcessTable> processes_;
   std::optional<Runner> runner_;
 };
 

@@ -9,7 +9,7 @@
 
 namespace faultline::test {
 
-class FakeVcpu final : public vmm::Vcpu {
+class FakeVcpu : public vmm::Vcpu {
  public:
   // x87, SSE and AVX: 512 bytes legacy area, 64 of header, 256 of upper halves.
   static constexpr std::size_t kXsaveBytes = 832;

@@ -58,6 +58,7 @@ TEST_F(Coherence, EverythingIsWrittenBackAtTheEnd) {
   store(kMap, "KEPT");
   store(kMap + 5996, "END.and nothing behind it");
   call(SYS_exit_group, 0);
+  processes->bury(*task);
   const std::string bytes = folder.contents().at("f");
   EXPECT_EQ(bytes.size(), 6000u);
   EXPECT_EQ(bytes.substr(0, 5), "KEPTa");

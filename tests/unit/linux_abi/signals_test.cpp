@@ -185,12 +185,17 @@ TEST_F(Signals, SigtimedwaitTakesWhatIsPendingOrTimesOut) {
   EXPECT_EQ(call(SYS_rt_sigtimedwait, kArea, 0, kArea + 512, 8), -EAGAIN);
 }
 
-TEST_F(Signals, PauseIsInterruptedByTheRunLoopAndMadeAgain) {
-  once(SYS_pause);
-  EXPECT_EQ(vcpu.regs().rip, kRip - 2);  // at the SYSCALL instruction, to be made again
-  EXPECT_EQ(vcpu.regs()[UserRegs::kRax], static_cast<std::uint64_t>(SYS_pause));
-  task->on_syscall();
+TEST_F(Signals, PauseBlocksUntilASignalIsHandled) {
+  ASSERT_EQ(sigaction(SIGUSR1, kHandler), 0);
+  EXPECT_EQ(once(SYS_pause), -abi::kBlocked);
+  EXPECT_FALSE(task->runnable());
+  task->queue_signal(abi::SignalInfo::from_user(SIGUSR1, SI_USER, 1, 0));
+  ASSERT_TRUE(task->runnable());
+  task->retry_syscall();
+  ASSERT_FALSE(task->blocked());
   task->deliver_signals();
+  EXPECT_EQ(vcpu.regs().rip, kHandler);
+  EXPECT_EQ(frame().uc.mcontext.rax, static_cast<std::uint64_t>(-EINTR));
   EXPECT_EQ(task->statistics().counts.at(SYS_pause), 1u);  // one call, however often it is made
 }
 

@@ -15,7 +15,9 @@
 #include "tests/support/scratch_folder.hpp"
 #include "tests/unit/linux_abi/fake_vcpu.hpp"
 #include "tests/unit/support/guest_memory.hpp"
-#include "vmm/linux_abi/task.hpp"
+#include "vmm/linux_abi/process_table.hpp"
+#include "vmm/linux_abi/support.hpp"
+#include "vmm/run/scheduler.hpp"
 
 namespace faultline::test {
 
@@ -25,13 +27,14 @@ class TaskTest : public testing::Test {
  protected:
   static constexpr std::uint64_t kScratch = 0x10000000, kScratchBytes = 16 * kPageSize;
   static constexpr int kPid = 4242;
+  static constexpr std::size_t kMaxProcesses = 16;
   static constexpr std::uint64_t kRip = 0x401002;
 
   TaskTest() { start({}); }
 
   // A fresh task under another policy.
   void start(abi::FilesPolicy policy) {
-    task.reset();
+    processes.reset();
     auto fs = abi::FileSystem::create(std::move(policy));
     ASSERT_TRUE(fs) << fs.error().message;
     std::shared_ptr<mmu::AddressSpace> mm = mmu::AddressSpace::create(memory.env);
@@ -41,7 +44,9 @@ class TaskTest : public testing::Test {
     config.program_path = "/usr/bin/guest";
     config.memory_bytes = memory.frames.total_frames() * kPageSize;
     config.inherit_stdio = false;
-    task = std::make_unique<abi::Task>(std::move(config), std::move(mm), vcpu, std::move(*fs));
+    processes.emplace(kMaxProcesses);
+    task = &processes->add_first(
+        std::make_unique<abi::Task>(std::move(config), std::move(mm), vcpu, std::move(*fs), *processes));
     map(kScratch, kScratchBytes, PROT_READ | PROT_WRITE);
     vcpu.edit_regs().rip = kRip;
     vcpu.edit_regs()[vmm::UserRegs::kRsp] = kScratch + kScratchBytes - 0x100;
@@ -63,14 +68,22 @@ class TaskTest : public testing::Test {
     r[R::kRdi] = a[0], r[R::kRsi] = a[1], r[R::kRdx] = a[2], r[R::kR10] = a[3], r[R::kR8] = a[4], r[R::kR9] = a[5];
     r.rip = kRip;
     task->on_syscall();
-    task->deliver_signals();
-    return static_cast<std::int64_t>(vcpu.regs()[R::kRax]);
+    if (!task->blocked()) task->deliver_signals();
+    return task->blocked() ? -abi::kBlocked : static_cast<std::int64_t>(vcpu.regs()[R::kRax]);
   }
-  // Until it has a result: restarts are made, as the run loop would.
+  // Until it has a result: restarts are made and waits are waited out, as the run loop would.
   template <class... Args>
   std::int64_t call(std::uint64_t number, Args... args) {
     for (;;) {
-      const std::int64_t result = once(number, args...);
+      std::int64_t result = once(number, args...);
+      while (task->blocked()) {
+        vmm::Scheduler scheduler(vcpu, *processes);
+        if (!scheduler.next(abi::monotonic_ns()).value()) continue;
+        task->retry_syscall();
+        if (task->blocked()) continue;
+        task->deliver_signals();
+        result = static_cast<std::int64_t>(vcpu.regs()[vmm::UserRegs::kRax]);
+      }
       if (task->exit_status() || vcpu.regs().rip != kRip - 2) return result;
     }
   }
@@ -100,7 +113,8 @@ class TaskTest : public testing::Test {
 
   GuestMemory memory;
   FakeVcpu vcpu;
-  std::unique_ptr<abi::Task> task;
+  std::optional<abi::ProcessTable> processes;
+  abi::Task* task = nullptr;
   ScratchFolder folder;
 };
 

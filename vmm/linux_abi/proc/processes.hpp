@@ -7,7 +7,7 @@
 
 namespace faultline::vmm::linux_abi::proc {
 
-// The guest process of this number; null when there is none.
+// The guest process of this number; null when there is none, or it has ended.
 Task* find_process(Task& reader, int pid);
 // All of them, ascending.
 std::vector<int> process_ids(Task& reader);

@@ -63,8 +63,9 @@ std::string stat_text(Task& task) {
                                                  p.env_start.raw(),
                                                  p.env_end.raw(),
                                                  0};
-  return fmt::format("{} ({}) R {} {} {} 0 -1 {}\n", task.config().pid, task.name, task.config().ppid, ::getpgrp(),
-                     ::getsid(0), fmt::join(from_flags, " "));
+  const char state = task.stopped() ? 'T' : task.blocked() ? 'S' : 'R';
+  return fmt::format("{} ({}) {} {} {} {} 0 -1 {}\n", task.pid(), task.name, state, task.parent_pid(), task.kin.group,
+                     task.kin.session, fmt::join(from_flags, " "));
 }
 
 std::string statm_text(Task& task) {

@@ -43,14 +43,14 @@ int descriptor_table_size(const FileTable& files) {
 void identity(Out out, Task& task) {
   const TaskConfig& c = task.config();
   fmt::format_to(out, "Name:\t{}\nUmask:\t{:04o}\nState:\tR (running)\n", escaped(task.name), task.file_system().umask);
-  fmt::format_to(out, "Tgid:\t{0}\nNgid:\t0\nPid:\t{0}\nPPid:\t{1}\nTracerPid:\t0\n", c.pid, c.ppid);
+  fmt::format_to(out, "Tgid:\t{0}\nNgid:\t0\nPid:\t{0}\nPPid:\t{1}\nTracerPid:\t0\n", c.pid, task.parent_pid());
   fmt::format_to(out, "Uid:\t{0}\t{1}\t{1}\t{1}\nGid:\t{2}\t{3}\t{3}\t{3}\n", c.uid, c.euid, c.gid, c.egid);
   fmt::format_to(out, "FDSize:\t{}\n", descriptor_table_size(task.files()));
   std::array<gid_t, 256> groups{};
   const int count = std::max(::getgroups(static_cast<int>(groups.size()), groups.data()), 0);
   fmt::format_to(out, "Groups:\t{} \n", fmt::join(groups.begin(), groups.begin() + count, " "));
-  fmt::format_to(out, "NStgid:\t{0}\nNSpid:\t{0}\nNSpgid:\t{1}\nNSsid:\t{2}\nKthread:\t0\n", c.pid, ::getpgrp(),
-                 ::getsid(0));
+  fmt::format_to(out, "NStgid:\t{0}\nNSpid:\t{0}\nNSpgid:\t{1}\nNSsid:\t{2}\nKthread:\t0\n", c.pid, task.kin.group,
+                 task.kin.session);
 }
 
 void memory(Out out, const mmu::AddressSpace& mm) {
