@@ -120,9 +120,12 @@ SysResult<std::span<std::byte>> remote_bytes(AddressSpace& mm, Gva address, std:
   const bool write = access == UserAccess::kWrite;
   const auto ready = fault_in_page(mm, address, write, FaultOrigin::kGup, {.force = true, .remote = true});
   if (!ready) return tl::unexpected(ready.error());
-  const Gfn frame = mm.tables().find(address).load().frame();
-  // The page is dirty now, which the entry need not say (set_page_dirty_lock).
+  const PteSlot slot = mm.tables().find(address);
+  const Pte entry = slot.load();
+  const Gfn frame = entry.frame();
+  // The frame is dirty (set_page_dirty_lock); an entry that the process may use says so too.
   if (Frame& meta = mm.frames().at(frame); write && meta.kind == FrameKind::kFile) meta.dirty = true;
+  if (write && entry.present()) touch(mm, slot, address, UserAccess::kWrite);
   const std::uint64_t offset = address.page_offset();
   return mm.frames().memory().page(frame).subspan(offset, std::min<std::uint64_t>(max_bytes, kPageSize - offset));
 }
