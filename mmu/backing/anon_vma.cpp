@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "mmu/space/vma.hpp"
+#include "mmu/space/address_space.hpp"
 
 namespace faultline::mmu {
 
@@ -25,13 +25,15 @@ bool AnonVmaChain::contains(const AnonVma* anon_vma) const {
 void AnonVmaChain::add(AnonVma& anon_vma, Vma& vma) {
   links_.push_back(std::make_unique<AnonVmaLink>(AnonVmaLink{.anon_vma = &anon_vma, .interval = {}}));
   anon_vma.vmas.insert(links_.back()->interval, vma);
+  vma.mm->frames().charge_metadata(AnonVmaLink::kMetadataBytes);
 }
 
-AnonVma& AnonVmaChain::remove_newest() {
+AnonVma& AnonVmaChain::remove_newest(const Vma& vma) {
   AnonVmaLink& link = *links_.back();
   AnonVma& anon_vma = *link.anon_vma;
   anon_vma.vmas.erase(link.interval);
   links_.pop_back();
+  vma.mm->frames().charge_metadata(-AnonVmaLink::kMetadataBytes);
   return anon_vma;
 }
 
@@ -86,7 +88,7 @@ void unlink_anon_vmas(Vma& vma) {
   vma.anon_vma = nullptr;
   // From the newest, so that a parent outlives its children.
   while (!vma.anon_vma_chain.empty()) {
-    AnonVma& anon_vma = vma.anon_vma_chain.remove_newest();
+    AnonVma& anon_vma = vma.anon_vma_chain.remove_newest(vma);
     if (!anon_vma.vmas.empty()) continue;
     --anon_vma.parent->num_children;
     FL_CHECK(anon_vma.num_children == 0 && anon_vma.num_active_vmas == 0);

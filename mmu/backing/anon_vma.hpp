@@ -31,6 +31,7 @@ struct AnonVma {
 
 // Linux anon_vma_chain: that a VMA may map an anon_vma's pages.
 struct AnonVmaLink {
+  static constexpr std::int64_t kMetadataBytes = 128;  // what it costs of host memory, roughly
   AnonVma* anon_vma;
   VmaInterval interval;
 };
@@ -51,8 +52,8 @@ class AnonVmaChain {
   [[nodiscard]] bool contains(const AnonVma* anon_vma) const;
 
   void add(AnonVma& anon_vma, Vma& vma);
-  // Drops the newest link; the tree has lost it, and may be empty then.
-  AnonVma& remove_newest();
+  // Drops the newest link of `vma`, whose chain this is; the tree may be empty then.
+  AnonVma& remove_newest(const Vma& vma);
   // Around a change of the VMA's bounds (Linux anon_vma_interval_tree_pre/post_update_vma).
   void leave_trees();
   void enter_trees(Vma& vma);

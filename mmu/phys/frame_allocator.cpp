@@ -14,7 +14,8 @@ FrameAllocator::FrameAllocator(PhysMemory memory, Gfn first, ExtendHook extend)
       frames_(static_cast<Frame*>(std::calloc(memory.frames(), sizeof(Frame)))),
       first_(first),
       fresh_(first),
-      extend_(std::move(extend)) {
+      extend_(std::move(extend)),
+      metadata_limit_(kMetadataFloor + memory.frames() * kPageSize) {
   FL_CHECK(frames_ != nullptr);
   FL_CHECK(first.raw() > 0 && first.raw() <= memory.frames() && memory.frames() <= 0xffff'ffffULL);
   for (std::uint64_t f = 0; f < first.raw(); ++f) frames_[f].kind = FrameKind::kReserved;

@@ -58,6 +58,16 @@ class FrameAllocator {
   [[nodiscard]] Gfn high_water() const { return fresh_; }
   [[nodiscard]] Gfn first() const { return first_; }
 
+  // Host memory that the guest makes us spend besides frames: VMAs, the links of reverse maps.
+  // Linux takes it from the same RAM. A guest may have as much as it has RAM, and kMetadataFloor.
+  static constexpr std::uint64_t kMetadataFloor = 256ULL << 20;
+  void charge_metadata(std::int64_t bytes) { metadata_bytes_ += bytes; }
+  [[nodiscard]] bool may_charge_metadata(std::uint64_t bytes) const {
+    return static_cast<std::uint64_t>(metadata_bytes_) + bytes <= metadata_limit_;
+  }
+  [[nodiscard]] std::int64_t metadata_bytes() const { return metadata_bytes_; }
+  void set_metadata_limit(std::uint64_t bytes) { metadata_limit_ = bytes; }
+
   // Makes the n-th allocation from now fail, once (0 = none); for fault-injection tests.
   void fail_nth(std::uint64_t n) { fail_countdown_ = n; }
 
@@ -81,6 +91,8 @@ class FrameAllocator {
   std::array<std::uint32_t, kMaxOrder + 1> heads_{};  // 0 = empty; frame 0 is never free
   std::uint64_t used_ = 0;
   std::uint64_t fail_countdown_ = 0;
+  std::int64_t metadata_bytes_ = 0;
+  std::uint64_t metadata_limit_;
 };
 
 }  // namespace faultline::mmu

@@ -24,9 +24,17 @@ void vm_stat_account(AddressSpace& mm, VmFlags flags, std::int64_t pages);
 // is at all (0), may have anything (1), or adds to what everybody was promised (2).
 [[nodiscard]] bool enough_memory(const AddressSpace& mm, std::uint64_t pages);
 
+// Is there host memory for one more VMA, with links to all generations before it? Linux's kmalloc
+// fails at about the same time, with the same ENOMEM.
+[[nodiscard]] inline bool metadata_exhausted(const AddressSpace& mm) { return !mm.frames().may_charge_metadata(0); }
+
 // One more VMA than max_map_count may come from mmap and brk, none from a split: Linux tests
 // `>` there and `>=` here.
-[[nodiscard]] inline bool too_many_maps(const AddressSpace& mm) { return mm.vmas.size() > mm.limits.max_map_count; }
-[[nodiscard]] inline bool no_map_to_split(const AddressSpace& mm) { return mm.vmas.size() >= mm.limits.max_map_count; }
+[[nodiscard]] inline bool too_many_maps(const AddressSpace& mm) {
+  return mm.vmas.size() > mm.limits.max_map_count || metadata_exhausted(mm);
+}
+[[nodiscard]] inline bool no_map_to_split(const AddressSpace& mm) {
+  return mm.vmas.size() >= mm.limits.max_map_count || metadata_exhausted(mm);
+}
 
 }  // namespace faultline::mmu

@@ -33,6 +33,14 @@ Vma& dup_vma(AddressSpace& child, const Vma& vma) {
   return dup;
 }
 
+// Does the host spend that much on the VMAs of one more child? A guest that forks in depth with
+// many VMAs would have it spend any amount.
+bool metadata_to_spare(const AddressSpace& parent) {
+  std::uint64_t bytes = 0;
+  for (const auto& [start, vma] : parent.vmas) bytes += vma.metadata_bytes() + AnonVmaLink::kMetadataBytes;
+  return parent.frames().may_charge_metadata(bytes);
+}
+
 SysResult<void> dup_mmap(AddressSpace& child, AddressSpace& parent, TlbGather& gather) {
   for (const auto& [start, vma] : parent.vmas) {
     if (vma.flags.has(VmFlags::kDontCopy)) continue;
@@ -47,6 +55,7 @@ SysResult<void> dup_mmap(AddressSpace& child, AddressSpace& parent, TlbGather& g
 }  // namespace
 
 SysResult<std::shared_ptr<AddressSpace>> fork_address_space(AddressSpace& parent) {
+  if (!metadata_to_spare(parent)) return sys_error(ENOMEM);
   std::shared_ptr<AddressSpace> child = AddressSpace::create(parent.env());
   if (!child) return sys_error(ENOMEM);
   inherit(*child, parent);

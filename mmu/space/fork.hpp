@@ -12,9 +12,9 @@ namespace faultline::mmu {
 // a fault can bring back (pages of the file alone, shared memory) is not copied. Limits, break
 // and mmap_base are the parent's, fault counters start at zero, there is no observer.
 //
-// ENOMEM: no frame for a table, or the commit limit. The parent is as it was, but for private
-// pages that its next write finds write-protected, and nothing is leaked.
-// The caller holds the parent's lock exclusively and the memory lock.
+// ENOMEM: no frame for a table, the commit limit, or too much host memory for VMAs. The parent is as it was, but for
+// private pages that its next write finds write-protected, and nothing is leaked. The caller holds the parent's lock
+// exclusively and the memory lock.
 SysResult<std::shared_ptr<AddressSpace>> fork_address_space(AddressSpace& parent);
 
 }  // namespace faultline::mmu

@@ -33,7 +33,7 @@ struct Remap {
   [[nodiscard]] std::uint64_t growth() const { return new_length > old_length ? new_length - old_length : 0; }
   // Linux goes on only with what stays four maps below the limit, for the worst splits.
   [[nodiscard]] bool near_map_limit(std::uint64_t more) const {
-    return mm.vmas.size() + more + 3 >= mm.limits.max_map_count;
+    return mm.vmas.size() + more + 3 >= mm.limits.max_map_count || metadata_exhausted(mm);
   }
 };
 

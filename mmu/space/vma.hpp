@@ -42,6 +42,12 @@ struct Vma {
     if (file != nullptr && file->kind() == FileKind::kRegular) prot &= ~Pte::kWrite;
     return prot;
   }
+  // What it costs of host memory, roughly: itself, its node, its name.
+  static constexpr std::int64_t kMetadataBytes = 512;
+  [[nodiscard]] std::uint64_t metadata_bytes() const {
+    return static_cast<std::uint64_t>(kMetadataBytes) +
+           anon_vma_chain.links().size() * static_cast<std::uint64_t>(AnonVmaLink::kMetadataBytes);
+  }
   // Linux linear_page_index.
   [[nodiscard]] Pgoff page_index(Gva va) const { return pgoff + (va.page() - start.page()); }
 };

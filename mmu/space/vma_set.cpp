@@ -4,10 +4,16 @@
 
 #include <iterator>
 
+#include "mmu/space/address_space.hpp"
+
 namespace faultline::mmu {
 
 VmaSet::~VmaSet() {
   while (!map_.empty()) erase(map_.begin()->second);
+}
+
+void VmaSet::charge(std::int64_t bytes) {
+  if (mm_ != nullptr) mm_->frames().charge_metadata(bytes);
 }
 
 // Linux vma_link_file, __remove_shared_vm_struct.
@@ -58,6 +64,7 @@ Vma& VmaSet::insert(Vma vma) {
   const Gva start = vma.start;
   Vma& inserted = map_.emplace(start, std::move(vma)).first->second;
   inserted.mm = mm_;
+  charge(Vma::kMetadataBytes);
   link_file(inserted);
   return inserted;
 }
@@ -68,6 +75,7 @@ void VmaSet::erase(const Vma& vma) {
   unlink_file(it->second);
   unlink_anon_vmas(it->second);
   map_.erase(it);
+  charge(-Vma::kMetadataBytes);
 }
 
 void VmaSet::move_bounds(Vma& vma, Gva start, Gva end) {

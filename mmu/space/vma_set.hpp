@@ -56,6 +56,7 @@ class VmaSet {
   [[nodiscard]] std::optional<std::string> check_invariants() const;
 
  private:
+  void charge(std::int64_t bytes);
   void link_file(Vma& vma);
   void unlink_file(Vma& vma);
   void move_bounds(Vma& vma, Gva start, Gva end);

@@ -75,6 +75,35 @@ TEST_F(ForkFailure, CommitLimit) {
   check_all();
 }
 
+// Host memory for VMAs and their links is bounded: forks in depth, and splits in the depth.
+TEST_F(ForkFailure, MetadataLimit) {
+  map_at(page(0), 64);
+  touch(*mm, 0, 64, true);
+  const std::int64_t before = world.frames.metadata_bytes();
+  EXPECT_GT(before, 0);
+  world.frames.set_metadata_limit(64 << 10);
+  AddressSpace* last = mm.get();
+  SysResult<std::shared_ptr<AddressSpace>> child = nullptr;
+  unsigned depth = 0;
+  for (; (child = fork_address_space(*last)); ++depth) {
+    children.push_back(std::move(*child));
+    last = children.back().get();
+    ASSERT_LT(depth, 200U);
+  }
+  EXPECT_EQ(child.error().value(), ENOMEM);
+  EXPECT_GT(depth, 10U);
+  int error = 0;
+  for (std::uint64_t i = 1; i < 64 && error == 0; i += 2)
+    error = errno_of(do_mprotect(*last, page(i), kPageSize, PROT_READ));
+  EXPECT_EQ(error, ENOMEM);
+  EXPECT_EQ(errno_of(do_mmap(*last, {.address = page(100), .length = kPageSize, .prot = 0, .flags = kAnon})), ENOMEM);
+  EXPECT_LT(world.frames.metadata_bytes(), 72 << 10);
+  check_all();
+  children.clear();
+  EXPECT_EQ(world.frames.metadata_bytes(), before);
+  fork();
+}
+
 // A copy that gets no frame leaves the shared page where it was, for both.
 TEST_F(ForkFailure, CopyOnWrite) {
   map_at(page(0), 1);
