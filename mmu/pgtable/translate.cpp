@@ -30,18 +30,6 @@ bool right_denies(const Walk& walk, const Processor& cpu, const ProcessorAccess&
   return false;
 }
 
-// False when an entry is no longer what the walk read.
-bool mark_used(const PhysMemory& memory, const Walk& walk, AccessKind kind) {
-  for (unsigned i = 0; i < walk.count; ++i) {
-    const WalkStep& step = walk.steps[i];
-    std::uint64_t flags = Pte::kAccessed;
-    if (i + 1 == walk.count && kind == AccessKind::kWrite) flags |= Pte::kDirty;
-    const PteSlot slot(memory, step.slot.page(), table_index(walk.address, step.level));
-    if (!slot.set_if_still(step.entry, flags)) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 std::optional<ErrorCode> page_fault_of(const Walk& walk, const Processor& cpu, const ProcessorAccess& access) {
@@ -59,6 +47,17 @@ std::optional<ErrorCode> page_fault_of(const Walk& walk, const Processor& cpu, c
   if (key) bits |= ErrorCode::kProtectionKey;
   if (key || right_denies(walk, cpu, access, user_access)) return ErrorCode(bits);
   return std::nullopt;
+}
+
+bool mark_used(const PhysMemory& memory, const Walk& walk, AccessKind kind) {
+  for (unsigned i = 0; i < walk.count; ++i) {
+    const WalkStep& step = walk.steps[i];
+    std::uint64_t flags = Pte::kAccessed;
+    if (i + 1 == walk.count && kind == AccessKind::kWrite) flags |= Pte::kDirty;
+    const PteSlot slot(memory, step.slot.page(), table_index(walk.address, step.level));
+    if (!slot.set_if_still(step.entry, flags)) return false;
+  }
+  return true;
 }
 
 Translated translate(const PhysMemory& memory, Gfn root, const Processor& cpu, Gva va, const ProcessorAccess& access) {

@@ -34,6 +34,10 @@ struct Processor {
 // allowed. Precondition: the walk ended inside memory, at a canonical address.
 std::optional<ErrorCode> page_fault_of(const Walk& walk, const Processor& cpu, const ProcessorAccess& access);
 
+// Sets Accessed in every entry that `walk` used, and Dirty in its leaf for a write. False when an
+// entry no longer is what the walk read: then the access begins again.
+bool mark_used(const PhysMemory& memory, const Walk& walk, AccessKind kind);
+
 struct Translated {
   Walk walk;
   std::optional<ErrorCode> fault;  // of a #PF

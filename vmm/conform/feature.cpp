@@ -20,6 +20,7 @@ constexpr std::array<Text, kFeatures> kTexts = {{
     {"pge", "CR4.PGE and global pages"},
     {"instruction", "the instruction runs at the privilege level of the case"},
     {"legacy", "32-bit and PAE paging in the guest"},
+    {"high-memory", "memory at every physical address (walkers only: no machine has that)"},
 }};
 
 }  // namespace

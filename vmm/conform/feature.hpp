@@ -16,11 +16,12 @@ enum class Feature : std::uint8_t {
   kSmap,
   kPku,
   kPks,
-  kGlobal,  // CR4.PGE
-  kForm,    // the instruction works at this privilege level
-  kLegacy,  // 2-level and PAE paging in the guest
+  kGlobal,      // CR4.PGE
+  kForm,        // the instruction works at this privilege level
+  kLegacy,      // 2-level and PAE paging in the guest
+  kHighMemory,  // memory at every physical address: the model and walkers have it, no machine does
 };
-inline constexpr unsigned kFeatures = 11;
+inline constexpr unsigned kFeatures = 12;
 std::string_view name(Feature feature);         // "1g-pages"
 std::string_view description(Feature feature);  // one line
 std::optional<Feature> find_feature(std::string_view name);

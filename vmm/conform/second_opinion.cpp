@@ -10,19 +10,10 @@ namespace {
 constexpr std::uint64_t kBytes = kTablesB.raw() + 6 * kPageSize;
 constexpr std::uint64_t kA = 1U << 5, kD = 1U << 6;
 
-mmu::Processor processor(const Case& c, const model::Cpu& cpu) {
-  const model::Controls& k = c.controls;
-  mmu::Processor p;
-  p.mode = k.paging == model::Paging::kFiveLevel ? mmu::PagingMode::kFiveLevel : mmu::PagingMode::kFourLevel;
-  p.paging = {cpu.physical_bits, k.nxe, cpu.huge_1g, cpu.top_global_reserved};
-  p.protection = {k.wp, k.smep, k.smap, k.pke, k.pks, k.pkru, k.pkrs};
-  return p;
-}
-
 }  // namespace
 
-SecondOpinion::SecondOpinion(const model::Cpu& cpu, Translate translate)
-    : cpu_(cpu), translate_(translate), frames_(kBytes / kPageSize) {}
+SecondOpinion::SecondOpinion(const model::Cpu& cpu, Walker walker)
+    : cpu_(cpu), walker_(walker), frames_(kBytes / kPageSize) {}
 
 std::uint64_t SecondOpinion::load(Gpa slot) const {
   std::uint64_t value = 0;
@@ -33,38 +24,30 @@ void SecondOpinion::store(Gpa slot, std::uint64_t value) {
   std::memcpy(frames_[slot.page().raw()].bytes.data() + slot.page_offset(), &value, sizeof value);
 }
 
-SecondOpinion::Result SecondOpinion::page(const mmu::Processor& cpu, const Case& c, model::Kind kind, Gva at,
-                                          bool stack) {
-  mmu::ProcessorAccess access;
-  access.user = c.user;
-  access.ac = c.ac;
-  access.kind = kind == model::Kind::kFetch  ? mmu::AccessKind::kFetch
-                : kind == model::Kind::kRead ? mmu::AccessKind::kRead
-                                             : mmu::AccessKind::kWrite;
-  const mmu::PhysMemory memory({frames_.front().bytes.data(), kBytes});
-  const mmu::Translated t = translate_(memory, kRoot.page(), cpu, at, access);
-  Result r;
-  if (t.walk.end == mmu::WalkEnd::kNonCanonical) {
-    r.vector = stack && kind != model::Kind::kFetch ? model::kStackFault : model::kGeneralProtection;
-  } else if (t.walk.end == mmu::WalkEnd::kOutsideMemory) {
-    r.vector = 0xfe;
-  } else if (t.fault) {
-    r.vector = model::kPageFault;
-    r.error = t.fault->raw();
-    r.cr2 = at;
-  } else {
-    r.physical.push_back(t.walk.physical());
-  }
+SecondOpinion::Result SecondOpinion::page(const Case& c, model::Kind kind, Gva at) {
+  WalkerQuestion q;
+  q.memory = {frames_.front().bytes.data(), kBytes};
+  q.root = kRoot.page();
+  q.cpu = cpu_;
+  q.controls = c.controls;
+  q.address = at;
+  q.kind = kind;
+  q.user = c.user;
+  q.ac = c.ac;
+  q.stack = c.instruction().stack();
+  const WalkerAnswer answer = walker_(q);
+  Result r{answer.vector, answer.error, answer.vector == model::kPageFault ? at : Gva(), {}};
+  if (r.vector == model::kNoFault) r.physical.push_back(answer.physical);
   return r;
 }
 
-SecondOpinion::Result SecondOpinion::access(const Case& c, const mmu::Processor& cpu, unsigned touch) {
+SecondOpinion::Result SecondOpinion::access(const Case& c, unsigned touch) {
   const Touch& t = c.instruction().touches[touch];
   const Gva first = c.address() + t.offset;
   const Gva last = first + (c.touch_bytes(touch) - 1);
-  Result r = page(cpu, c, t.kind, first, c.instruction().stack());
+  Result r = page(c, t.kind, first);
   if (r.vector != model::kNoFault || last.page() == first.page()) return r;
-  Result second = page(cpu, c, t.kind, last.page_base(), c.instruction().stack());
+  Result second = page(c, t.kind, last.page_base());
   if (second.vector == model::kNoFault) second.physical.insert(second.physical.begin(), r.physical.front());
   return second;
 }
@@ -91,10 +74,9 @@ std::optional<std::string> SecondOpinion::disagreement(const Case& c, const Expe
     if (level >= c.leaf_a) store(c.slot_a(level), c.a[level]);
     if (level >= c.leaf_b && c.straddles()) store(c.slot_b(level), c.b[level]);
   }
-  const mmu::Processor cpu = processor(c, cpu_);
   unsigned done = 0;
-  Result r = access(c, cpu, 0);
-  if (c.instruction().repeated && r.vector == model::kNoFault) r = access(c, cpu, ++done);
+  Result r = access(c, 0);
+  if (c.instruction().repeated && r.vector == model::kNoFault) r = access(c, ++done);
   for (const Expected& e : expectation) {
     const model::Outcome& o = e.outcome;
     if (o.vector != r.vector || e.touches_done != done) continue;

@@ -4,18 +4,14 @@
 
 #include <vector>
 
-#include "mmu/pgtable/translate.hpp"
 #include "vmm/conform/expectation.hpp"
+#include "vmm/conform/walker.hpp"
 
 namespace faultline::vmm::conform {
 
-// The function that makes an access: mmu::translate, or a copy of it with a mistake planted.
-using Translate = mmu::Translated (*)(const mmu::PhysMemory&, Gfn, const mmu::Processor&, Gva,
-                                      const mmu::ProcessorAccess&);
-
 class SecondOpinion {
  public:
-  explicit SecondOpinion(const model::Cpu& cpu, Translate translate = &mmu::translate);
+  explicit SecondOpinion(const model::Cpu& cpu, Walker walker = &mmu_walker);
 
   // How mmu differs from the expectation, or nothing. Sequences and paging modes that mmu does not
   // have are no matter of its walker: it agrees.
@@ -31,14 +27,14 @@ class SecondOpinion {
     Gva cr2;
     std::vector<Gpa> physical;  // of each page touched, in order
   };
-  Result access(const Case& c, const mmu::Processor& cpu, unsigned touch);
-  Result page(const mmu::Processor& cpu, const Case& c, model::Kind kind, Gva at, bool stack);
+  Result access(const Case& c, unsigned touch);
+  Result page(const Case& c, model::Kind kind, Gva at);
   [[nodiscard]] std::uint64_t load(Gpa slot) const;
   void store(Gpa slot, std::uint64_t value);
   [[nodiscard]] bool entries_match(const Case& c, const Expected& e) const;
 
   model::Cpu cpu_;
-  Translate translate_;
+  Walker walker_;
   std::vector<Frame> frames_;  // up to the last one that holds a table
 };
 

@@ -456,6 +456,32 @@ Section everything(const model::Cpu& cpu, unsigned id, Paging paging) {
   return s;
 }
 
+Section frames(const model::Cpu& cpu) {
+  Section s{
+      11, "frames", "every address bit of leaves of every size: for walkers, as no machine has the memory", {}, {}};
+  s.dimensions = {numbers("bit", 12, 51), numbers("second bit", 12, 51), numbers("leaf", 1, 3), kAccess,
+                  kWhoDimension,          list("levels", {"4", "5"})};
+  s.one_of = {Feature::kHighMemory};
+  s.build = [cpu](const Choice& choice) {
+    Reader in(choice);
+    Case c;
+    const unsigned first = 12 + in.next(), second = 12 + in.next();
+    const unsigned leaf = 1 + in.next();
+    c.form = in.next();
+    c.user = in.on();
+    if (in.on()) c.controls.paging = Paging::kFiveLevel;
+    open_paths(c, leaf, 1);
+    if (second < first) return illegal("the same bits in the other order");
+    if (first < model::index_shift(Paging::kFourLevel, leaf) || second >= cpu.physical_bits)
+      return illegal("no address bit of this leaf: the sections bits and all have those");
+    c.a[leaf] ^= 1ULL << first;
+    if (second != first) c.a[leaf] ^= 1ULL << second;
+    c.needs.add(Feature::kHighMemory);
+    return legal(c);
+  };
+  return s;
+}
+
 }  // namespace
 
 std::vector<Section> make_matrix(const model::Cpu& cpu) {
@@ -468,7 +494,8 @@ std::vector<Section> make_matrix(const model::Cpu& cpu) {
           stale(cpu),
           keys(cpu),
           everything(cpu, 9, Paging::kFourLevel),
-          everything(cpu, 10, Paging::kFiveLevel)};
+          everything(cpu, 10, Paging::kFiveLevel),
+          frames(cpu)};
 }
 
 }  // namespace faultline::vmm::conform

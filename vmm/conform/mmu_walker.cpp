@@ -1,0 +1,35 @@
+#include "mmu/pgtable/translate.hpp"
+#include "vmm/conform/walker.hpp"
+
+namespace faultline::vmm::conform {
+
+vmm::conform::WalkerAnswer mmu_walker(const vmm::conform::WalkerQuestion& q) {
+  constexpr unsigned kOutside = 0xfe, kStackFault = 12, kGeneralProtection = 13, kPageFault = 14;
+  const model::Controls& c = q.controls;
+  mmu::Processor cpu;
+  cpu.mode = c.paging == model::Paging::kFiveLevel ? mmu::PagingMode::kFiveLevel : mmu::PagingMode::kFourLevel;
+  cpu.paging = {q.cpu.physical_bits, c.nxe, q.cpu.huge_1g, q.cpu.top_global_reserved};
+  cpu.protection = {c.wp, c.smep, c.smap, c.pke, c.pks, c.pkru, c.pkrs};
+  mmu::ProcessorAccess access;
+  access.user = q.user;
+  access.implicit = q.implicit;
+  access.ac = q.ac;
+  access.kind = q.kind == model::Kind::kFetch  ? mmu::AccessKind::kFetch
+                : q.kind == model::Kind::kRead ? mmu::AccessKind::kRead
+                                               : mmu::AccessKind::kWrite;
+  const mmu::PhysMemory memory(q.memory);
+  if (q.meanwhile != nullptr) {
+    const mmu::Walk walk = mmu::walk(memory, q.root, cpu.mode, q.address, cpu.paging);
+    (*q.meanwhile)();
+    if (walk.mapped() && !mmu::page_fault_of(walk, cpu, access) && mmu::mark_used(memory, walk, access.kind))
+      return {0xff, 0, walk.physical()};
+  }
+  const mmu::Translated t = mmu::translate(memory, q.root, cpu, q.address, access);
+  if (t.walk.end == mmu::WalkEnd::kNonCanonical)
+    return {q.stack && q.kind != model::Kind::kFetch ? kStackFault : kGeneralProtection, 0, Gpa()};
+  if (t.walk.end == mmu::WalkEnd::kOutsideMemory) return {kOutside, 0, Gpa()};
+  if (t.fault) return {kPageFault, t.fault->raw(), Gpa()};
+  return {0xff, 0, t.walk.physical()};
+}
+
+}  // namespace faultline::vmm::conform
