@@ -20,7 +20,7 @@ TEST_P(ProcTest, SameNativelyAndHosted) {
 
 std::vector<Row> programs() {
   std::vector<Row> rows;
-  for (const char* name : {"proc_smaps", "proc_status", "proc_pagemap", "proc_mem"})
+  for (const char* name : {"proc_smaps", "proc_status", "proc_pagemap", "proc_mem", "proc_fork"})
     rows.push_back({.name = name, .argv = {std::string("@") + name}});
   rows.push_back({.name = "proc_files", .argv = {"@proc_files", "one", "two words", ""}});
   const auto busybox = [&](const std::string& name, const std::vector<std::string>& arguments) {

@@ -113,15 +113,23 @@ SysResult<OwnedFd> FileSystem::lookup(const FileTable& files, int dirfd, const s
   auto base = is_absolute ? SysResult<int>(AT_FDCWD) : base_of(files, dirfd);
   if (!base) return tl::unexpected(base.error());
 
-  SysResult<OwnedFd> fd = sys_error(ENOENT);
   const UmaskGuard guard(umask);
-  if (policy_.mode == FilesMode::kHost) {
-    fd = host_openat2(*base, path, flags, mode, RESOLVE_NO_MAGICLINKS);
-  } else {
+  int start = *base;
+  std::string name = path;
+  std::uint64_t resolve = RESOLVE_NO_MAGICLINKS;
+  if (policy_.mode != FilesMode::kHost) {
     // The root is where the lookup must start: the base goes in as text.
     auto where = is_absolute ? SysResult<std::string>("") : guest_path(*base);
     if (!where) return tl::unexpected(where.error());
-    fd = host_openat2(policy_.root->get(), *where + "/" + path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    start = policy_.root->get();
+    name = *where + "/" + path;
+    resolve |= RESOLVE_IN_ROOT;
+  }
+  auto fd = host_openat2(start, name, flags, mode, resolve);
+  if (!fd && fd.error() == Errno(EACCES)) {
+    // What we may not open ourselves must not be told apart from what is not there.
+    const auto found = host_openat2(start, name, O_PATH, 0, resolve);
+    if (found && is_hidden_proc_entry(found->get())) return sys_error(ENOENT);
   }
   if (fd && is_hidden_proc_entry(fd->get())) return sys_error(ENOENT);
   if (fd && (flags & O_PATH) == 0 && changes(flags) && is_proc(fd->get())) return sys_error(EACCES);

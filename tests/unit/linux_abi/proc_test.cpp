@@ -84,10 +84,11 @@ TEST_F(Proc, TheSameLinesAsTheKernelUnderneath) {
 
 TEST_F(Proc, WhereverAReadIsCutTheTextIsTheSame) {
   for (int i = 0; i < 40; ++i) map(0x20000000 + static_cast<std::uint64_t>(i) * 0x100000, kPageSize, PROT_READ);
+  slurp("/proc/self/smaps", 5000);  // touches the buffers, which are in it
   const std::string whole = slurp("/proc/self/smaps");
   EXPECT_GT(whole.size(), 41u * 600);
   for (const std::uint64_t piece : {1ULL, 7ULL, 100ULL, 4095ULL, 5000ULL})
-    EXPECT_EQ(slurp("/proc/self/smaps", piece), whole);
+    EXPECT_TRUE(slurp("/proc/self/smaps", piece) == whole) << piece;
   const int fd = open("/proc/self/smaps", O_RDONLY);
   EXPECT_LE(call(SYS_read, fd, kOut, 8192), 4096);
   ASSERT_EQ(call(SYS_pread64, fd, kOut, 50, 9999), 50);
@@ -171,7 +172,7 @@ TEST_F(Proc, AHugeScanIsBounded) {
   std::array<std::uint64_t, 12> args{96, 0, kArea, 0x7ffffffff000, 0, kRegions, 1200, 0, 0, 8, 0, 8};
   put(kOut, args);
   const int fd = open("/proc/self/pagemap", O_RDONLY);
-  EXPECT_EQ(call(SYS_ioctl, fd, 0xc0606610, kOut), 1024 + 3);  // the regions' own pages as well
+  EXPECT_EQ(call(SYS_ioctl, fd, 0xc0606610, kOut), 1024 + 1);  // the pages with the regions as well
   EXPECT_EQ(get<std::uint64_t>(kRegions + 1000 * 24), kArea + 2000 * kPageSize);
   EXPECT_EQ(get<std::uint64_t>(kOut + 32), 0x7ffffffff000u);
 }

@@ -4,6 +4,7 @@
 #include "mmu/arch/swap_entry.hpp"
 #include "mmu/space/fork.hpp"
 #include "mmu/space/slots.hpp"
+#include "mmu/space/uaccess.hpp"
 #include "tests/unit/space/fixture.hpp"
 
 namespace faultline::mmu::testing {
@@ -21,8 +22,11 @@ class PageStatsTest : public SpaceTest {
     return *mm->vmas.lookup(Gva(kBase));
   }
   void touch(std::uint64_t page, bool write, AddressSpace* space = nullptr) {
-    ASSERT_TRUE(
-        fault_in_page(space != nullptr ? *space : *mm, Gva(kBase + page * kPageSize), write, FaultOrigin::kKernel));
+    AddressSpace& of = space != nullptr ? *space : *mm;
+    const Gva at(kBase + page * kPageSize);
+    std::byte byte{1};
+    const auto one = std::span(&byte, 1);
+    ASSERT_EQ(write ? copy_to_user(of, at, one) : copy_from_user(of, one, at), 0u);
   }
   PageView view(std::uint64_t page) {
     const PteSlot slot = mm->tables().find(Gva(kBase + page * kPageSize));
