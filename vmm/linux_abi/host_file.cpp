@@ -80,10 +80,11 @@ SysResult<mmu::ReadPages> HostFile::read_pages(Pgoff first, Pages pages, mmu::Re
   std::size_t want = pages.size() * kPageSize;
   const bool shmem = kind_ == mmu::FileKind::kShmem;
   if (shmem && wait == mmu::ReadWait::kCachedOnly) want = bytes_in_memory(offset, want);
+  const Pages asked = pages.first(page_align(want) >> kPageShift);
   mmu::ReadPages result;
   int flags = shmem ? 0 : RWF_NOWAIT;
   while (result.bytes < want) {
-    const ssize_t n = read_some(fd_.get(), pages, result.bytes, offset, flags);
+    const ssize_t n = read_some(fd_.get(), asked, result.bytes, offset, flags);
     if (n > 0) {
       result.bytes += static_cast<std::size_t>(n);
       continue;
