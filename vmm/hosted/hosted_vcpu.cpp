@@ -49,6 +49,12 @@ std::optional<VcpuEvent> HostedVcpu::classify() {
     load_registers();
     return ExceptionEvent{kGeneralProtection, 0};
   }
+  // The host refuses to emulate a wrong call of its vsyscall page, with a signal that tells nothing of the fault.
+  if (const Gva ip(frame_.context.rip);
+      frame_.info.si_signo == SIGSEGV && frame_.info.si_code == SI_KERNEL && ip.page_base() == kVsyscallPage) {
+    load_registers();
+    return PageFaultEvent{ip, mmu::ErrorCode(mmu::ErrorCode::kUser | mmu::ErrorCode::kFetch)};
+  }
   const auto vector = static_cast<unsigned>(frame_.context.vector) & (FL_VECTORS - 1);
   if (frame_.info.si_signo == SIGILL && vector != kInvalidOpcode) return illegal_instruction();
   if (vector == kPageFault) return page_fault();
