@@ -7,11 +7,13 @@
 
 #include "vmm/conform/runner.hpp"
 #include "vmm/conform/second_opinion.hpp"
+#include "vmm/conform/third_opinion.hpp"
 
 namespace faultline::vmm::conform {
 namespace {
 
 constexpr std::size_t kShown = 5;
+constexpr unsigned kTranslations = 2000;
 // Cases that are put into an order with few changes of control registers, together.
 constexpr std::size_t kChunk = 32768;
 
@@ -86,6 +88,44 @@ class Run {
     return {};
   }
 
+  // A sample of the cases, and of the paging modes that have no guest code.
+  Result<void> ask_translate(const kvm::System& system, const Capabilities& capabilities,
+                             const std::vector<Case>& cases) {
+    auto machine = Machine::create(system, capabilities.offered, model::Paging::kFourLevel);
+    if (!machine) return tl::unexpected(machine.error());
+    ThirdOpinion kvm(**machine, cpu_);
+    const std::size_t step = std::max<std::size_t>(1, cases.size() / kTranslations);
+    for (std::size_t i = 0; i < cases.size(); i += step) {
+      const Case& c = cases[i];
+      if (c.change || c.region == Region::kNonCanonical) continue;
+      const auto what = kvm.disagreement(translation_of(c));
+      if (!what) return tl::unexpected(what.error());
+      verdict_.add_translation(*what);
+    }
+    if (!request_.rule.empty() || !request_.section.empty() || !request_.feature.empty()) return {};
+    return ask_about_legacy(kvm);
+  }
+
+  Result<void> ask_about_legacy(ThirdOpinion& kvm) {
+    std::vector<model::Paging> followed;
+    for (const model::Paging paging : {model::Paging::kTwoLevel, model::Paging::kPae}) {
+      const auto what = kvm.disagreement(plain_translation(paging));
+      if (what && !*what) {
+        followed.push_back(paging);
+      } else {
+        verdict_.notes.push_back(fmt::format("{} paging: {}", model::name(paging),
+                                             what ? "KVM_TRANSLATE does not follow its tables" : what.error().message));
+      }
+    }
+    for (const Translation& t : legacy_translations(cpu_, request_.selection.seed, kTranslations)) {
+      if (std::ranges::find(followed, t.controls.paging) == followed.end()) continue;
+      const auto what = kvm.disagreement(t);
+      if (!what) return tl::unexpected(what.error());
+      verdict_.add_translation(*what);
+    }
+    return {};
+  }
+
   Verdict finish() { return std::move(verdict_); }
   Verdict& verdict() { return verdict_; }
 
@@ -121,8 +161,9 @@ Result<Verdict> run_matrix(const kvm::System& system, const Capabilities& capabi
   run.verdict().backend = capabilities.backend;
   run.verdict().kvm = kernel_version();
   run.verdict().notes = capabilities.notes;
-  if (auto done = run.execute(system, capabilities, run.select(&capabilities)); !done)
-    return tl::unexpected(done.error());
+  std::vector<Case> cases = run.select(&capabilities);
+  if (auto asked = run.ask_translate(system, capabilities, cases); !asked) return tl::unexpected(asked.error());
+  if (auto done = run.execute(system, capabilities, std::move(cases)); !done) return tl::unexpected(done.error());
   run.verdict().wall = std::chrono::steady_clock::now() - start;
   return run.finish();
 }

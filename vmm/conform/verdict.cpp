@@ -76,6 +76,19 @@ void Verdict::add_unsupported(const Case& c, const Expectation& e, std::string_v
   if (missing == Feature::kForm) ++by_feature_[std::string(name(missing))].unsupported;
 }
 
+void Verdict::add_translation(const std::optional<std::string>& what) {
+  ++translate_compared;
+  if (!what) return;
+  Failure failure;
+  failure.section = "translate";
+  failure.what = *what;
+  if (baseline_.find(failure) != nullptr) {
+    ++translate_known;
+  } else {
+    ++translate_failures[*what];
+  }
+}
+
 void Verdict::add_not_run(const Case& c, const Expectation& e, std::string_view section) {
   count(c, e, section, &Counts::not_run);
 }
