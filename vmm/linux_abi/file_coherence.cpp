@@ -23,7 +23,7 @@ std::uint64_t last_byte(std::uint64_t offset, std::uint64_t length) {
 
 std::shared_ptr<mmu::FileMapping> FileCoherence::find(const OpenFile& file) const {
   if (!file.regular()) return nullptr;
-  return mm_->env().cache.find(file.id());
+  return cache_->find(file.id());
 }
 
 SysResult<std::shared_ptr<mmu::FileMapping>> FileCoherence::mapping_of(const OpenFile& file, bool for_writing) {
@@ -39,7 +39,7 @@ SysResult<std::shared_ptr<mmu::FileMapping>> FileCoherence::mapping_of(const Ope
   }
   auto host = HostFile::create(file.host_fd(), file.writable());
   if (!host) return tl::unexpected(host.error());
-  return mm_->env().cache.open(std::move(*host));
+  return cache_->open(std::move(*host));
 }
 
 void FileCoherence::before_read(const OpenFile& file, std::uint64_t offset, std::uint64_t length) {
@@ -98,8 +98,8 @@ SysResult<void> FileCoherence::write_back(const OpenFile& file) {
 }
 
 SysResult<void> FileCoherence::write_back_all() {
-  for (const auto& [id, mapping] : mm_->env().cache.mappings()) mmu::collect_dirty(*mapping, Pgoff(0), kLastPage);
-  return mm_->env().cache.write_back_all();
+  for (const auto& [id, mapping] : cache_->mappings()) mmu::collect_dirty(*mapping, Pgoff(0), kLastPage);
+  return cache_->write_back_all();
 }
 
 }  // namespace faultline::vmm::linux_abi

@@ -12,7 +12,8 @@ namespace faultline::vmm::linux_abi {
 
 class FileCoherence {
  public:
-  explicit FileCoherence(std::shared_ptr<mmu::AddressSpace> mm) : mm_(std::move(mm)) {}
+  // `cache` outlives this. Mappings of a file are found from the file, in whatever address space.
+  explicit FileCoherence(mmu::PageCache& cache) : cache_(&cache) {}
 
   // The page-cache mapping for `file`, made if need be; `for_writing` when the guest may
   // write through it. ENODEV for what cannot be mapped, EACCES for what cannot be read.
@@ -36,7 +37,7 @@ class FileCoherence {
 
  private:
   [[nodiscard]] std::shared_ptr<mmu::FileMapping> find(const OpenFile& file) const;
-  std::shared_ptr<mmu::AddressSpace> mm_;
+  mmu::PageCache* cache_;
 };
 
 }  // namespace faultline::vmm::linux_abi

@@ -102,7 +102,7 @@ bool ProcessTable::executes(mmu::FileId file) const {
 ResourceUse ProcessTable::total_use() const {
   ResourceUse total = ended_use_;
   for (const auto& [pid, task] : tasks_)
-    if (!task->exit_status()) total.add(task->resource_use());
+    if (task->has_mm()) total.add(task->resource_use());
   return total;
 }
 

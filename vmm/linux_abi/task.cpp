@@ -17,7 +17,7 @@ Task::Task(TaskConfig config, std::shared_ptr<mmu::AddressSpace> mm, Vcpu& vcpu,
       processes_(processes),
       file_system_(std::make_shared<FileSystem>(std::move(file_system))),
       files_(std::make_shared<FileTable>(&processes.locks)),
-      coherence_(mm_) {
+      coherence_(mm_->env().cache) {
   const std::size_t slash = config_.program_path.rfind('/');
   name = config_.program_path.substr(slash == std::string::npos ? 0 : slash + 1, 15);
   kin.group = kin.session = config_.pid;
@@ -164,7 +164,6 @@ void Task::release(bool keep_memory) {
   context_ = {};
   if (keep_memory) return;
   config_.program.reset();
-  coherence_.reset();
   mm_.reset();
 }
 

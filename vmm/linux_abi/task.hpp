@@ -143,7 +143,7 @@ class Task {
   // --- for the system call handlers ---
   [[nodiscard]] int pid() const { return config_.pid; }
   [[nodiscard]] int parent_pid() const { return kin.parent != nullptr ? kin.parent->pid() : config_.ppid; }
-  // Precondition of mm(), files(), file_system(), coherence(): has_mm(), the task was not buried.
+  // Precondition of mm(), files(), file_system(): has_mm(), the task was not buried.
   [[nodiscard]] bool has_mm() const { return mm_ != nullptr; }
   [[nodiscard]] mmu::AddressSpace& mm() const { return *mm_; }
   [[nodiscard]] const std::shared_ptr<mmu::AddressSpace>& shared_mm() const { return mm_; }
@@ -152,7 +152,7 @@ class Task {
   [[nodiscard]] const TaskConfig& config() const { return config_; }
   [[nodiscard]] FileSystem& file_system() { return *file_system_; }
   [[nodiscard]] FileTable& files() { return *files_; }
-  [[nodiscard]] FileCoherence& coherence() { return *coherence_; }
+  [[nodiscard]] FileCoherence& coherence() { return coherence_; }
   [[nodiscard]] SignalState& signals() { return signals_; }
   [[nodiscard]] const SignalState& signals() const { return signals_; }
   // A signal is pending that deliver_signals() would act on: waits return kRestart*.
@@ -203,7 +203,7 @@ class Task {
   ProcessTable& processes_;
   std::shared_ptr<FileSystem> file_system_;
   std::shared_ptr<FileTable> files_;
-  std::optional<FileCoherence> coherence_;
+  FileCoherence coherence_;
   SignalState signals_;
   CpuContext context_;
   std::optional<ExitStatus> exit_;

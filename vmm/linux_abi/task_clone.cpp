@@ -28,6 +28,7 @@ Task::Task(TaskConfig config, Task& parent)
       config_(std::move(config)),
       vcpu_(parent.vcpu_),
       processes_(parent.processes_),
+      coherence_(parent.coherence_),
       signals_(parent.signals_),
       hook_(parent.hook_),
       current_(parent.current_) {
@@ -54,7 +55,6 @@ SysResult<std::unique_ptr<Task>> Task::clone(const CloneRequest& request, int pi
     child->mm_->program = mm_->program;
     child->rseq = rseq;
   }
-  child->coherence_.emplace(child->mm_);
   child->file_system_ = has(CLONE_FS) ? file_system_ : std::make_shared<FileSystem>(*file_system_);
   child->files_ = has(CLONE_FILES) ? files_ : files_->duplicate();
   if (has(kCloneClearSighand)) child->signals_.actions.clear();
@@ -77,7 +77,6 @@ Result<void> Task::become(ProgramImage image) {
   if (clear_child_tid != 0 && kin.vfork_parent != nullptr)  // somebody else still has that memory
     static_cast<void>(mmu::put_user(*mm_, Gva(clear_child_tid), std::uint32_t{0}));
   if (auto set = image.enter(vcpu_); !set) return set;
-  coherence_.emplace(image.mm);
   mm_ = std::move(image.mm);
   ProcessTable::release_vfork(*this);
 

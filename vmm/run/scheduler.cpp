@@ -102,8 +102,24 @@ Result<Task*> Scheduler::choose(std::uint64_t now_ns) {
   return task;
 }
 
+namespace {
+// What the machine has in the user half found room in the process that ran before. It gets out of
+// this one's way as well.
+bool make_way(const mmu::AddressSpace& mm) {
+  mmu::UserHalf* half = mm.env().user_half;
+  if (half == nullptr) return true;
+  const auto is_free = [&mm](Gva start, Gva end) {
+    const mmu::Vma* vma = mm.vmas.find(start);
+    return vma == nullptr || vma->start >= end;
+  };
+  return std::ranges::all_of(
+      mm.vmas, [&](const auto& entry) { return half->make_way(entry.second.start, entry.second.end, is_free); });
+}
+}  // namespace
+
 Result<void> Scheduler::switch_to(Task& task) {
   if (current_ == &task) return {};
+  if (!make_way(task.mm())) return fail("the backend needs addresses that one of the guest's processes uses");
   Task* before = current_;
   ++statistics_.switches;
   if (before != nullptr) {

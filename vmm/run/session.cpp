@@ -58,8 +58,7 @@ linux_abi::LoadResult<void> Session::start() {
 Result<RunEnd> Session::finish_run(Result<RunEnd> end) {
   if (recorder_) recorder_->finish();
   // Where a limit ended it; an error has nobody left to go to.
-  for (const auto& [pid, task] : processes_->all())
-    if (task->has_mm()) static_cast<void>(task->coherence().write_back_all());
+  static_cast<void>(processes_->first().coherence().write_back_all());
 #ifndef NDEBUG
   if (const auto broken = mmu::check_invariants(*env_, processes_->address_spaces()))
     return fail("invariant broken after the run: " + *broken);
