@@ -6,6 +6,7 @@
 #include "mmu/arch/swap_entry.hpp"
 #include "mmu/pgtable/editor.hpp"
 #include "mmu/space/mapcount.hpp"
+#include "mmu/space/notify.hpp"
 
 namespace faultline::mmu {
 
@@ -33,9 +34,10 @@ void copy_present(const Copy& c, PteSlot from, PteSlot to, Gva va, Pte entry) {
     editor.write_protect(from, va, entry);
     entry = entry.without(Pte::kWrite);
   }
-  // The parent's Dirty is enough for both; and the child has not looked at it yet.
+  // The parent's Dirty is enough for both. The child has not looked at the page yet, and nobody
+  // watches its writes.
   if (c.vma.flags.has(VmFlags::kShared)) entry = entry.without(Pte::kDirty);
-  FL_CHECK(editor.install(to, va, entry.without(Pte::kAccessed)));
+  FL_CHECK(editor.install(to, va, entry.without(Pte::kAccessed | Pte::kUffdWp)));
 }
 
 // Linux copy_nonpresent_pte: guards and poison are inherited, what userfaultfd marked is not; a
@@ -100,11 +102,9 @@ SysResult<void> copy_level(const Copy& c, Gfn from, Level level, Gva start, Gva 
 
 SysResult<void> copy_page_range(AddressSpace& child, AddressSpace& parent, const Vma& vma, TlbGather& gather) {
   const Copy copy{.child = child, .parent = parent, .vma = vma, .gather = gather};
-  MmuNotifier* const notifier = vma.flags.cow() ? parent.notifier : nullptr;
-  if (notifier != nullptr) notifier->range_start(parent, NotifierEvent::kProtectionPage, vma.start, vma.end);
-  auto copied = copy_level(copy, parent.tables().root(), levels(parent.mode()), vma.start, vma.end);
-  if (notifier != nullptr) notifier->range_end(parent, NotifierEvent::kProtectionPage, vma.start, vma.end);
-  return copied;
+  const Gva told_until = vma.flags.cow() ? vma.end : vma.start;  // nothing changes in shared ones
+  const NotifierRange notify(parent, NotifierEvent::kProtectionPage, vma.start, told_until);
+  return copy_level(copy, parent.tables().root(), levels(parent.mode()), vma.start, vma.end);
 }
 
 }  // namespace faultline::mmu

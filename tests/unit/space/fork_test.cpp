@@ -200,6 +200,29 @@ TEST_F(Fork, MarkersAreInherited) {
   EXPECT_EQ(entry_in(child, page(2)), kGuardEntry);
 }
 
+// Whoever mirrors the parent hears of what loses W; the child has no mirrors.
+TEST_F(Fork, TellsTheParentsMirror) {
+  struct Mirror final : MmuNotifier {
+    void range_start(const AddressSpace&, NotifierEvent event, Gva start, Gva end) override {
+      EXPECT_EQ(event, NotifierEvent::kProtectionPage);
+      started.emplace_back(start, end);
+    }
+    void range_end(const AddressSpace&, NotifierEvent, Gva start, Gva end) override { ended.emplace_back(start, end); }
+    std::vector<std::pair<Gva, Gva>> started, ended;
+  } mirror;
+  map_at(page(0), 4);
+  map_at(page(10), 4, kRw, MAP_SHARED | MAP_ANONYMOUS);
+  touch(*mm, 0, 4, true);
+  touch(*mm, 10, 4, true);
+  mm->notifier = &mirror;
+  const AddressSpace& child = fork();
+  mm->notifier = nullptr;
+  const std::vector<std::pair<Gva, Gva>> expected{{Gva(page(0)), Gva(page(4))}};
+  EXPECT_EQ(mirror.started, expected);
+  EXPECT_EQ(mirror.ended, expected);
+  EXPECT_EQ(child.notifier, nullptr);
+}
+
 // The child has a table wherever the parent has one for what is copied (VmPTE), and is told
 // nothing of the parent's other tables.
 TEST_F(Fork, Tables) {
