@@ -117,6 +117,7 @@ void ProcessTable::bury(Task& task) {
     if (mmu::put_user(task.mm(), Gva(task.clear_child_tid), std::uint32_t{0}))
       wake_futex(futex_key(task.mm(), Gva(task.clear_child_tid), FutexScope::kShared), 1, ~0U);
   }
+  task.settle_vfork_faults();
   release_vfork(task);
   for (const auto& [pid, other] : tasks_)  // a child that it was killed waiting for
     if (other->kin.vfork_parent == &task) other->kin.vfork_parent = nullptr;

@@ -165,6 +165,8 @@ class Task {
   SysResult<std::unique_ptr<Task>> clone(const CloneRequest& request, int pid);
   // Tells the hook of the current call now, and not when the handler returns.
   void report_syscall(std::int64_t result);
+  // A vfork child gives the memory back, or ends: its faults in it were not its parent's.
+  void settle_vfork_faults();
   // execve's point of no return (Linux begin_new_exec): the old address space is gone, the vCPU
   // stands at the entry. Error: the host failed.
   Result<void> become(ProgramImage image);

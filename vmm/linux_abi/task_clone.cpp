@@ -69,7 +69,15 @@ SysResult<std::unique_ptr<Task>> Task::clone(const CloneRequest& request, int pi
   return child;
 }
 
+void Task::settle_vfork_faults() {
+  Task* parent = kin.vfork_parent;
+  if (parent == nullptr || !mm_ || parent->mm_ != mm_) return;
+  parent->minor_before_ -= minor_before_ + mm_->counters.minor;
+  parent->major_before_ -= major_before_ + mm_->counters.major;
+}
+
 Result<void> Task::become(ProgramImage image) {
+  settle_vfork_faults();
   last_use_.max_rss_kib = resource_use().max_rss_kib;
   minor_before_ += mm_->counters.minor;
   major_before_ += mm_->counters.major;
