@@ -101,7 +101,7 @@ TEST_P(ProcessLimits, AnOrphanOutlivesTheFirstProcess) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, ProcessLimits, testing::Values("kvm", "hosted"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& instance) { return instance.param; });
 
 }  // namespace
 }  // namespace faultline::test
