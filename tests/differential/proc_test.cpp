@@ -31,8 +31,10 @@ std::vector<Row> programs() {
   busybox("cat_comm", {"cat", "/proc/self/comm"});
   busybox("cat_cmdline", {"cat", "/proc/self/cmdline"});
   busybox("cat_limits", {"cat", "/proc/self/limits"});
-  busybox("grep_status", {"grep", "-E", "^(Name|Umask|State|Uid|Gid|Threads|Sig|ShdPnd|Cap|Seccomp|VmPin|VmSwap)",
-                          "/proc/self/status"});
+  busybox(
+      "grep_status",
+      {"grep", "-E", "^(Name|Umask|State|Uid|Gid|Threads|SigPnd|SigBlk|SigIgn|SigCgt|ShdPnd|Cap|Seccomp|VmPin|VmSwap)",
+       "/proc/self/status"});
   busybox("cat_two_files", {"cat", "/proc/self/comm", "/proc/self/oom_score_adj", "/proc/swaps"});
   busybox("dd_pagemap", {"dd", "if=/proc/self/pagemap", "of=/dev/null", "bs=8", "count=4", "status=none"});
   busybox("ls_missing", {"ls", "/proc/self/nothing"});
