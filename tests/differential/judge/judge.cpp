@@ -15,7 +15,7 @@ namespace {
 struct Run {
   ProcessResult process;
   FaultHistory faults = {};
-  std::uint64_t page_faults = 0;
+  std::uint64_t page_faults = 0, programs = 0;
   bool copies_failed = false;
   std::string problem = {};  // the faults are not all there
 };
@@ -38,6 +38,7 @@ Run run_natively(const Trial& trial, NativeFaults& recorder) {
                              .before_exec = [&](pid_t process) { recorder.attach(process); }});
   run.faults = recorder.take(run.problem);
   run.page_faults = recorder.page_faults();
+  run.programs = recorder.programs();
   return run;
 }
 
@@ -96,9 +97,9 @@ Judgement judge(const Trial& trial) {
   if (auto where = first_difference(native.faults, guest.faults); !where.empty()) {
     judgement.differences.push_back("faults: " + where);
   }
-  // The guest's statistics are those of its first process. How often a system call tries a copy that fails is its own
-  // affair: pipes, files and structures each have another way.
-  const bool comparable = native.faults.size() == 1 && !guest.copies_failed;
+  // The guest's statistics are those of the last program of its first process. How often a system call tries a copy
+  // that fails is its own affair: pipes, files and structures each have another way.
+  const bool comparable = native.faults.size() == 1 && native.programs == 1 && !guest.copies_failed;
   if (comparable && native.page_faults != guest.page_faults) {
     judgement.differences.push_back("page-faults counted with registers: " + std::to_string(native.page_faults) +
                                     " natively, " + std::to_string(guest.page_faults) + " in the guest");

@@ -94,6 +94,8 @@ void NativeFaults::open_tracepoint(pid_t process) {
   attributes.sample_period = 1;
   attributes.sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_RAW;
   attributes.task = 1;
+  attributes.comm = 1;
+  attributes.comm_exec = 1;
   // A ring shared with children needs one CPU: it is the one that the process is pinned to.
   const int cpu = only_cpu_of(process);
   if (cpu < 0) {
@@ -113,7 +115,7 @@ void NativeFaults::open_tracepoint(pid_t process) {
   ring_ = ring;
 }
 
-FaultHistory NativeFaults::take(std::string& problem) const {
+FaultHistory NativeFaults::take(std::string& problem) {
   FaultHistory history(1);
   if (ring_ == nullptr) return history;
   std::map<std::uint32_t, std::size_t> place{{static_cast<std::uint32_t>(process_), 0}};
@@ -136,6 +138,8 @@ FaultHistory NativeFaults::take(std::string& problem) const {
       ++samples;
     } else if (header.type == PERF_RECORD_FORK) {
       faults_of(at<std::uint32_t>(body, 0));
+    } else if (header.type == PERF_RECORD_COMM && (header.misc & PERF_RECORD_MISC_COMM_EXEC) != 0) {
+      ++programs_;
     }
     i += header.size;
   }

@@ -26,7 +26,9 @@ class NativeFaults {
   [[nodiscard]] const std::string& why_not() const { return why_not_; }
 
   // After the process has ended. `problem` is set when not every fault was recorded.
-  [[nodiscard]] FaultHistory take(std::string& problem) const;
+  [[nodiscard]] FaultHistory take(std::string& problem);
+  // How many programs were executed, the first one included, as of take().
+  [[nodiscard]] std::uint64_t programs() const { return programs_; }
 
   // PERF_COUNT_SW_PAGE_FAULTS, after the process has ended.
   [[nodiscard]] std::uint64_t page_faults() const;
@@ -41,6 +43,7 @@ class NativeFaults {
   int event_ = -1;
   int counter_ = -1;
   void* ring_ = nullptr;
+  std::uint64_t programs_ = 0;
 };
 
 }  // namespace faultline::test
