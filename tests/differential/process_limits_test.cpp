@@ -58,9 +58,7 @@ TEST_P(ProcessLimits, AForkBombMeetsTheEndOfMemory) {
 }
 
 TEST_P(ProcessLimits, ProgramsThatExecuteForEver) {
-  const auto r =
-      run("exec busybox sh -c 'exec /proc/self/exe sh -c \"$0\" \"$0\"' 'exec /proc/self/exe sh -c \"$0\" \"$0\"'",
-          {"--time-limit", "1"});
+  const auto r = run("echo 'exec /bin/busybox sh ./again' > again; . ./again", {"--time-limit", "1"});
   EXPECT_EQ(r.status, kLimitStatus) << r.err;
 }
 
@@ -76,12 +74,12 @@ TEST_P(ProcessLimits, ExitsAreCountedOverAll) {
 }
 
 TEST_P(ProcessLimits, KillingEverybodyEndsTheOthers) {
-  const auto r = run("trap '' TERM; sleep 1000 & sleep 1000 & sleep 0.1; kill -TERM -1; wait; echo alone", {});
+  const auto r = run("sleep 1000 & sleep 1000 & sleep 0.1; kill -TERM -1; wait; echo alone", {});
   EXPECT_EQ(r.status, 0) << r.err;
   EXPECT_EQ(r.out, "alone\n");
 }
 
-TEST_P(ProcessLimits, AFloodOfZombiesEndsInEagain) {
+TEST_P(ProcessLimits, AFloodOfZombiesIsWaitedFor) {
   const auto r = run("i=0; while [ $i -lt 60 ]; do i=$((i+1)); (exit 0) & done; wait; echo survived",
                      {"--max-processes", "500", "--time-limit", "60"});
   EXPECT_EQ(r.status, 0) << r.err;
