@@ -16,7 +16,7 @@ enum class After : std::uint8_t {
   kUndecided,  // another page did: whether this one was looked at is not defined
 };
 
-void add_entries(Outcome& outcome, const Translation& t, After after, bool write) {
+void add_entries(Outcome& outcome, const Translation& t, After after, bool write, bool read_first = false) {
   for (unsigned i = 0; i < t.count; ++i) {
     const Step& s = t.steps[i];
     if (s.slot == Gpa() && s.level == 3) continue;  // a PDPTE register of PAE paging: no flags
@@ -25,7 +25,8 @@ void add_entries(Outcome& outcome, const Translation& t, After after, bool write
     const std::uint64_t flags = leaf && write ? kA | kD : kA;
     switch (after) {
       case After::kDone: e.must = flags; break;
-      case After::kFaulted: e.may = leaf ? 0 : kA; break;
+      // A read-modify-write may have read before its write was denied.
+      case After::kFaulted: e.may = leaf && !read_first ? 0 : kA; break;
       case After::kUndecided: e.may = leaf && t.end != End::kMapped ? 0 : flags; break;
     }
     outcome.entries.push_back(e);
@@ -74,7 +75,7 @@ class Predictor {
   void add_canonical(const std::vector<std::vector<Translation>>& ways) {
     Outcome o;
     o.vector = a_.stack && a_.kind != Kind::kFetch ? kStackFault : kGeneralProtection;
-    o.rule = Rule::kCanonical;
+    o.rule = o.cause = Rule::kCanonical;
     for (const auto& way : ways) {
       if (way.empty()) continue;
       o.pages.push_back(way.front());
@@ -104,15 +105,17 @@ class Predictor {
       const std::optional<Denial> d = denial(cpu_, c_, *pages[i], a_, kind);
       if (!d) return;
       any = true;
+      const bool read_allowed = a_.kind == Kind::kReadWrite && !denial(cpu_, c_, *pages[i], a_, Kind::kRead);
       Outcome o;
       o.vector = kPageFault;
       o.error = d->error;
       o.cr2 = parts_[i].first;
+      o.cause = d->rule;
       o.rule = i == 0 ? d->rule : Rule::kStraddle;
       o.level = d->level;
       for (std::size_t k = 0; k < pages.size(); ++k) {
         o.pages.push_back(*pages[k]);
-        add_entries(o, *pages[k], k == i ? After::kFaulted : After::kUndecided, a_.writes());
+        add_entries(o, *pages[k], k == i ? After::kFaulted : After::kUndecided, a_.writes(), read_allowed);
       }
       answer_.push_back(std::move(o));
     };

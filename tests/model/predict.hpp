@@ -47,6 +47,7 @@ struct Outcome {
   std::uint32_t error = 0;
   Gva cr2;  // of a #PF
   Rule rule = Rule::kAllowed;
+  Rule cause = Rule::kAllowed;     // the same, but for kStraddle: the rule that the second page breaks
   unsigned level = 0;              // whose entry decides; 0: no single one
   std::vector<Translation> pages;  // those that the access touches, in address order
   std::vector<EntryAfter> entries;

@@ -347,7 +347,7 @@ std::optional<Difference> compare(const Case& c, const Expectation& expectation,
   if (!o.done) {
     const Expected& first = expectation.front();
     return Difference{o.death.empty() ? "the case did not come to its end" : "the vCPU died", describe(first), o.death,
-                      first.outcome.rule, first.outcome.level};
+                      first.outcome.cause, first.outcome.level};
   }
   std::optional<Difference> nearest;
   unsigned least = ~0U;
@@ -357,7 +357,7 @@ std::optional<Difference> compare(const Case& c, const Expectation& expectation,
     if (found.empty()) return std::nullopt;
     if (comparison.weight >= least) continue;
     least = comparison.weight;
-    nearest = Difference{found.front(), describe(e), describe(c, o), e.outcome.rule, e.outcome.level};
+    nearest = Difference{found.front(), describe(e), describe(c, o), e.outcome.cause, e.outcome.level};
   }
   return nearest;
 }

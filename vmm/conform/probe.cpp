@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <fstream>
+
 #include "vmm/conform/expectation.hpp"
 #include "vmm/conform/runner.hpp"
 
@@ -85,8 +87,13 @@ std::optional<Feature> Capabilities::missing(const Case& c) const {
   return std::nullopt;
 }
 
-std::string backend_label(const kvm::BackendInfo& info) {
-  return info.parameter.empty() ? info.name : info.name + " " + info.parameter;
+std::string backend_label(const kvm::BackendInfo& info, const std::string& cpuinfo) {
+  std::string label = info.parameter.empty() ? info.name : info.name + " " + info.parameter;
+  std::ifstream in(cpuinfo);
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("model name") && line.find("TCG") != std::string::npos) return label + " under TCG";
+  }
+  return label;
 }
 
 Result<Capabilities> probe(const kvm::System& system) {

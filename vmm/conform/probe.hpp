@@ -11,7 +11,7 @@
 namespace faultline::vmm::conform {
 
 struct Capabilities {
-  std::string backend;  // "kvm-svm npt=0"
+  std::string backend;  // "kvm-svm npt=0 under TCG"
   Offered offered;
   FeatureSet features;
   std::vector<bool> user_forms, supervisor_forms;  // by index: the instruction works there
@@ -23,6 +23,8 @@ struct Capabilities {
 
 // Error: no virtual machine can be made at all.
 Result<Capabilities> probe(const kvm::System& system);
-std::string backend_label(const kvm::BackendInfo& info);
+// Module and parameter, and whether the processor is one that QEMU emulates: then its mistakes are
+// QEMU's. `cpuinfo`: /proc/cpuinfo; tests have another.
+std::string backend_label(const kvm::BackendInfo& info, const std::string& cpuinfo = "/proc/cpuinfo");
 
 }  // namespace faultline::vmm::conform

@@ -21,11 +21,12 @@ struct Counts {
 
 // Failures with one cause.
 struct Group {
-  std::string rule, what, half;
+  std::string rule, what;
   std::string known_as;  // id of the baseline's deviation, or empty: news
   std::string reason;
   std::uint64_t count = 0;
   std::set<unsigned> levels;
+  std::set<std::string> halves;
   std::set<std::string> accesses;  // "user read"
   // The simplest case.
   std::uint64_t minimal = 0;

@@ -1,5 +1,6 @@
 // The verdict as text, JSON and JUnit XML.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
 
@@ -26,9 +27,9 @@ std::string levels_text(const Group& g) {
 }
 
 void add_group(std::string& text, const Group& g) {
-  text += fmt::format("\n{} x {}: {} ({} half)\n", g.count, g.rule, g.what, g.half);
+  text += fmt::format("\n{} x {}: {}\n", g.count, g.rule, g.what);
   if (!g.known_as.empty()) text += fmt::format("  known     {}: {}\n", g.known_as, g.reason);
-  text += fmt::format("  levels    {}\n  accesses ", levels_text(g));
+  text += fmt::format("  levels    {}\n  halves    {}\n  accesses ", levels_text(g), fmt::join(g.halves, ", "));
   for (const std::string& a : g.accesses) text += fmt::format(" {};", a);
   text += fmt::format("\n  simplest  faultline conform --case {}\n  expected  {}\n  got       {}\n", g.minimal,
                       g.expected, g.got);
@@ -113,7 +114,7 @@ nlohmann::json Verdict::to_json() const {
       {"compared", translate_compared}, {"known", translate_known}, {"failures", translate_failures}};
   json["groups"] = nlohmann::json::array();
   for (const Group& g : groups()) {
-    nlohmann::json one = {{"rule", g.rule},    {"what", g.what},         {"half", g.half},
+    nlohmann::json one = {{"rule", g.rule},    {"what", g.what},         {"halves", g.halves},
                           {"count", g.count},  {"levels", g.levels},     {"accesses", g.accesses},
                           {"case", g.minimal}, {"expected", g.expected}, {"got", g.got}};
     if (!g.known_as.empty()) one["known"] = {{"id", g.known_as}, {"reason", g.reason}};
