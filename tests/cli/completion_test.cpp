@@ -22,6 +22,8 @@ TEST(CompletionTest, CommandsOptionsAndValues) {
   EXPECT_EQ(complete("faultline walk --tr"), "--tree\n");
   EXPECT_EQ(complete("faultline run --memory 64M --no"), "--no-files\n");
   EXPECT_EQ(complete("faultline doctor ''"), "--json --help\n");
+  EXPECT_EQ(complete("faultline conform --cas"), "--cases --case\n");
+  EXPECT_EQ(complete("faultline conform --rule right.sm"), "right.smep right.smap\n");
 }
 
 TEST(CompletionTest, WhatFollowsTheProgramIsItsOwn) {

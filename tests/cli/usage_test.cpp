@@ -12,7 +12,10 @@ TEST_P(UsageErrorTest, OneLineAndAHintAndStatusTwo) { expect_usage_error(faultli
 
 INSTANTIATE_TEST_SUITE_P(Commands, UsageErrorTest,
                          testing::Values(Words{}, Words{"fly"}, Words{"--nonsense"}, Words{"run"}, Words{"walk"},
-                                         Words{"run", "--"}, Words{"doctor", "extra"}, Words{"doctor", "--tree"}));
+                                         Words{"run", "--"}, Words{"doctor", "extra"}, Words{"doctor", "--tree"},
+                                         Words{"conform", "extra"}, Words{"conform", "--cases", "few"},
+                                         Words{"conform", "--cases", "0"}, Words{"conform", "--case", "-1"},
+                                         Words{"conform", "--case", "x"}));
 INSTANTIATE_TEST_SUITE_P(
     Options, UsageErrorTest,
     testing::Values(Words{"run", "--nonsense", "--", "/bin/true"}, Words{"run", "--nonsense", "/bin/true"},
@@ -45,7 +48,7 @@ TEST_P(HelpTest, GoesToStandardOutputAndEndsWellAndNamesItsOptions) {
 
 INSTANTIATE_TEST_SUITE_P(Commands, HelpTest,
                          testing::Values(Words{"--help"}, Words{"-h"}, Words{"run", "--help"}, Words{"walk", "--help"},
-                                         Words{"doctor", "--help"}));
+                                         Words{"doctor", "--help"}, Words{"conform", "--help"}));
 
 TEST(VersionTest, IsOneLine) {
   const auto result = faultline({"--version"});

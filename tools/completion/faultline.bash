@@ -8,6 +8,9 @@ _faultline_values() {
     --linux) echo "4.0 4.4 4.9 4.14 4.19 5.4 5.10 5.15 6.1 6.6 6.12 6.18" ;;
     --backend) echo "auto kvm hosted" ;;
     --fault-format) echo "text jsonl" ;;
+    --rule) echo "right.allowed walk.not-present walk.reserved right.user right.write right.fetch right.smep right.smap right.pku right.pks address.canonical address.straddle tlb.stale" ;;
+    --feature) echo "base nx 1g-pages la57 smep smap pku pks pge instruction legacy high-memory" ;;
+    --section) echo "leaf upper bits instructions straddle canonical stale keys all five frames" ;;
   esac
 }
 
@@ -18,13 +21,14 @@ _faultline() {
   COMPREPLY=()
 
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "run walk doctor --help --version" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "run walk doctor conform --help --version" -- "$current")
     return
   fi
   case $command in
     run) options="$guest --fault-log --fault-format --strace --stats --stats-json --multiboot --module" ;;
     walk) options="$guest --address --tree --vmas" ;;
     doctor) options="--json --help" ;;
+    conform) options="--cases --full --seed --case --rule --feature --section --baseline --json --junit --list --model-only --help" ;;
     *) return ;;
   esac
 
@@ -32,7 +36,7 @@ _faultline() {
   for ((i = 2; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --) break ;;
-      --clear-env | --read-only | --no-files | --quiet | -q | --strace | --stats | --tree | --vmas | --json | -h | --help) ;;
+      --clear-env | --read-only | --no-files | --quiet | -q | --strace | --stats | --tree | --vmas | --json | --full | --list | --model-only | -h | --help) ;;
       --*=*) ;;
       -*) i=$((i + 1)) ;;
       *) break ;;
@@ -48,14 +52,14 @@ _faultline() {
   fi
 
   case $previous in
-    --memory | --backend | --paging | --sink | --linux | --fault-format)
+    --memory | --backend | --paging | --sink | --linux | --fault-format | --rule | --feature | --section)
       mapfile -t COMPREPLY < <(compgen -W "$(_faultline_values "$previous")" -- "$current") ;;
     --root) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
-    --fault-log | --stats-json | --multiboot | --module) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    --fault-log | --stats-json | --multiboot | --module | --baseline | --junit) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     --env) mapfile -t COMPREPLY < <(compgen -e -- "$current") ;;
-    --time-limit | --exit-limit | --storm-limit | --max-processes | --address) ;;
+    --time-limit | --exit-limit | --storm-limit | --max-processes | --address | --cases | --seed | --case) ;;
     *)
-      if [[ $current == -* || $command == doctor ]]; then
+      if [[ $current == -* || $command == doctor || $command == conform ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
       else
         mapfile -t COMPREPLY < <(compgen -c -f -- "$current")
