@@ -5,12 +5,15 @@
 #include <linux/falloc.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 
 namespace faultline::vmm::linux_abi {
 namespace {
@@ -49,6 +52,31 @@ ssize_t read_some(int fd, Pages pages, std::size_t done, std::uint64_t offset, i
   return n < 0 ? -errno : n;
 }
 
+// Of linux/mman.h and asm/unistd.h, newer than this C library.
+constexpr long kCachestat = 451;
+struct CachestatRange {
+  std::uint64_t offset, length;
+};
+struct Cachestat {
+  std::uint64_t cached, dirty, writeback, evicted, recently_evicted;
+};
+
+// How much of [offset, offset + want) the host's page cache holds before its first gap. All of it
+// where the host does not tell: reading finds out then, and starts reading ahead by it.
+std::size_t bytes_cached(int fd, std::uint64_t offset, std::size_t want) {
+  const auto pages_in = [fd](std::uint64_t at, std::uint64_t bytes) -> std::optional<std::uint64_t> {
+    CachestatRange range{at, bytes};
+    Cachestat found{};
+    if (::syscall(kCachestat, fd, &range, &found, 0) != 0) return std::nullopt;
+    return found.cached;
+  };
+  const auto all = pages_in(offset, want);
+  if (!all || *all >= want / kPageSize) return want;
+  std::size_t bytes = 0;
+  while (bytes < want && pages_in(offset + bytes, kPageSize).value_or(0) != 0) bytes += kPageSize;
+  return bytes;
+}
+
 }  // namespace
 
 SysResult<std::unique_ptr<HostFile>> HostFile::create(int host_fd, bool writable) {
@@ -81,6 +109,7 @@ SysResult<mmu::ReadPages> HostFile::read_pages(Pgoff first, Pages pages, mmu::Re
   const bool shmem = kind_ == mmu::FileKind::kShmem;
   if (shmem && wait == mmu::ReadWait::kCachedOnly) want = bytes_in_memory(offset, want);
   const Pages asked = pages.first(page_align(want) >> kPageShift);
+  if (!shmem && wait == mmu::ReadWait::kCachedOnly) want = bytes_cached(fd_.get(), offset, want);
   mmu::ReadPages result;
   int flags = shmem ? 0 : RWF_NOWAIT;
   while (result.bytes < want) {
