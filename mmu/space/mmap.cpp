@@ -178,7 +178,8 @@ SysResult<Gva> do_mmap(AddressSpace& mm, const MmapRequest& r) {
   if (auto ok = r.file != nullptr ? check_file(r, length, plan) : check_anonymous(mm, r, plan); !ok)
     return tl::unexpected(ok.error());
   // Where every promise is counted, nothing goes uncounted.
-  if ((flags & MAP_NORESERVE) != 0 && mm.limits.overcommit != Overcommit::kNever) plan.flags = plan.flags.with(VmFlags::kNoReserve);
+  if ((flags & MAP_NORESERVE) != 0 && mm.limits.overcommit != Overcommit::kNever)
+    plan.flags = plan.flags.with(VmFlags::kNoReserve);
   if (auto mapped = mmap_region(mm, r, plan); !mapped) return tl::unexpected(mapped.error());
 
   const bool populate = (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
