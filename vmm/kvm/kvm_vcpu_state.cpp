@@ -94,14 +94,17 @@ Result<void> KvmVcpu::set_page_table(Gpa root) {
 Result<SegmentBases> KvmVcpu::switch_process(Gpa root, SegmentBases bases) {
   for (const std::uint64_t base : {bases.fs, bases.gs})
     if (auto valid = require_canonical(base); !valid) return tl::unexpected(valid.error());
-  SegmentBases before;
-  const auto done = change_sregs([&](kvm_sregs& s) {
-    before = {s.fs.base, s.gs.base};
-    s.fs.base = bases.fs;
-    s.gs.base = bases.gs;
-    s.cr3 = root.raw();
-  });
-  if (!done) return tl::unexpected(done.error());
+  auto sregs = vcpu_.sregs();
+  if (!sregs) return tl::unexpected(sregs.error());
+  const SegmentBases before{sregs->fs.base, sregs->gs.base};
+  // A vfork child and its parent have it all in common.
+  const bool same = before.fs == bases.fs && before.gs == bases.gs && sregs->cr3 == root.raw();
+  if (!same) {
+    sregs->fs.base = bases.fs;
+    sregs->gs.base = bases.gs;
+    sregs->cr3 = root.raw();
+    if (auto set = vcpu_.set_sregs(*sregs); !set) return tl::unexpected(set.error());
+  }
   root_ = root;
   return before;
 }
