@@ -27,7 +27,8 @@ namespace {
 // Linux anon_vma_compatible: could these two be one VMA, but for the protection?
 bool anon_vma_compatible(const Vma& below, const Vma& above) {
   return below.end == above.start && below.file == above.file &&
-         below.flags.without(VmFlags::kProtection) == above.flags.without(VmFlags::kProtection) &&
+         below.flags.without(VmFlags::kProtection | VmFlags::kSticky) ==
+             above.flags.without(VmFlags::kProtection | VmFlags::kSticky) &&
          above.pgoff == below.pgoff + below.pages();
 }
 

@@ -7,6 +7,7 @@
 
 #include "mmu/arch/swap_entry.hpp"
 #include "mmu/space/checker_rmap.hpp"
+#include "mmu/space/fork_pages.hpp"
 #include "mmu/space/mapcount.hpp"
 
 namespace faultline::mmu {
@@ -75,7 +76,7 @@ Contradiction check_nonpresent(const Vma& vma, Pte entry, Gva va) {
   const SwapEntry swap(entry);
   const bool guard_or_poison =
       swap.marker() && (swap.offset() & (SwapEntry::kMarkerGuard | SwapEntry::kMarkerPoisoned)) != 0;
-  if (guard_or_poison && vma.anon_vma == nullptr)
+  if (guard_or_poison && !vma_needs_copy(vma))
     return fmt::format("entry {} at {:#x} in a VMA whose tables a fork does not copy", entry.describe(1), va.raw());
   if (guard_or_poison || swap.migration()) return std::nullopt;
   return fmt::format("entry {} at {:#x} means nothing", entry.describe(1), va.raw());

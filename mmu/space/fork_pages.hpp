@@ -7,7 +7,9 @@
 namespace faultline::mmu {
 
 // Linux vma_needs_copy: are there entries that no fault could bring back?
-[[nodiscard]] inline bool vma_needs_copy(const Vma& parent) { return parent.anon_vma != nullptr; }
+[[nodiscard]] inline bool vma_needs_copy(const Vma& parent) {
+  return parent.anon_vma != nullptr || parent.flags.has(VmFlags::kMaybeGuard);
+}
 
 // Copies the entries of `vma` from `parent` to `child`, tables and all: every page has one
 // mapping and one reference more. Pages of a private mapping lose W on both sides and are

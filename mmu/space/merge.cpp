@@ -13,7 +13,8 @@ std::string_view own_name(std::string_view name) { return name == "[heap]" || na
 
 // Linux is_mergeable_vma.
 bool same_attributes(const Vma& vma, const NewRange& range) {
-  if (vma.flags != range.flags || vma.file.get() != range.file) return false;
+  if (vma.flags.without(VmFlags::kSticky) != range.flags.without(VmFlags::kSticky) || vma.file.get() != range.file)
+    return false;
   return vma.file != nullptr || own_name(vma.name) == own_name(range.name);
 }
 
@@ -62,8 +63,13 @@ void dup_anon_vma(Vma& survivor, const Vma& from) {
   anon_vma_clone(survivor, from);
 }
 
+void inherit_sticky(Vma& survivor, VmFlags flags) {
+  survivor.flags = survivor.flags.with(flags.raw() & VmFlags::kSticky);
+}
+
 // What the survivor of a merge takes over from the range.
 void inherit(Vma& survivor, const NewRange& range) {
+  inherit_sticky(survivor, range.flags);
   if (range.copied_from != nullptr) dup_anon_vma(survivor, *range.copied_from);
   if (survivor.name.empty()) survivor.name = range.name;
 }
@@ -86,6 +92,7 @@ Vma* extend_over(VmaSet& vmas, Neighbours join, const NewRange& range) {
   if (join.above != nullptr) {
     end = join.above->end;
     dup_anon_vma(*join.below, *join.above);
+    inherit_sticky(*join.below, join.above->flags);
     if (join.below->name.empty()) join.below->name = join.above->name;
     vmas.erase(*join.above);
   }

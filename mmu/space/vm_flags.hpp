@@ -35,6 +35,10 @@ class VmFlags {
   static constexpr std::uint32_t kPkeyMask = 0xfU << kPkeyShift;
   static constexpr std::uint32_t kSealed = 1U << 25;     // mseal
   static constexpr std::uint32_t kDroppable = 1U << 26;  // MAP_DROPPABLE
+  // MADV_GUARD_INSTALL was used in it: fork copies its tables. Never taken away again.
+  static constexpr std::uint32_t kMaybeGuard = 1U << 27;
+  // Keeps no two areas apart; the merged one has it (VM_STICKY).
+  static constexpr std::uint32_t kSticky = kMaybeGuard;
   static constexpr std::uint32_t kProtection = kRead | kWrite | kExec;
 
   constexpr VmFlags() = default;

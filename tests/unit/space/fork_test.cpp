@@ -200,6 +200,19 @@ TEST_F(Fork, MarkersAreInherited) {
   EXPECT_EQ(entry_in(child, page(2)), kGuardEntry);
 }
 
+// Of a file mapping, which has no anon_vma for them: the area remembers that there are guards.
+TEST_F(Fork, GuardsOfAFileMappingAreInherited) {
+  map_file_at(page(0), 4, world.file(FileKind::kRegular, 8 * kPageSize), kRw, MAP_PRIVATE);
+  ASSERT_TRUE(do_madvise(*mm, page(1), kPageSize, 102 /* MADV_GUARD_INSTALL */));
+  EXPECT_EQ(mm->vmas.lookup(Gva(page(1)))->anon_vma, nullptr);
+  const AddressSpace& child = fork();
+  EXPECT_EQ(entry_in(child, page(1)), kGuardEntry);
+  // It merges with areas that have none, and they are one that may have some.
+  map_file_at(page(4), 2, mm->vmas.begin()->second.file, kRw, MAP_PRIVATE, 4);
+  EXPECT_EQ(mm->vmas.size(), 1U);
+  EXPECT_TRUE(mm->vmas.begin()->second.flags.has(VmFlags::kMaybeGuard));
+}
+
 // Whoever mirrors the parent hears of what loses W; the child has no mirrors.
 TEST_F(Fork, TellsTheParentsMirror) {
   struct Mirror final : MmuNotifier {

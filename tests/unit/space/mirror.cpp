@@ -237,7 +237,9 @@ std::optional<std::string> Mirror::compare_vmas() const {
     if (i == native.size()) return "a VMA more than the kernel has";
     const NativeVma& n = native[i++];
     if (n.start != vma.start.raw() || n.end != vma.end.raw()) return "bounds differ";
-    if (n.flags != vma.flags) return fmt::format("flags differ by {:#x}", n.flags.raw() ^ vma.flags.raw());
+    // Not every 6.18 shows "gu".
+    const VmFlags shown = vma.flags.without(VmFlags::kMaybeGuard);
+    if (n.flags != shown) return fmt::format("flags differ by {:#x}", n.flags.raw() ^ shown.raw());
     const Resident r = resident(*mm_, vma);
     if (n.rss != r.all || n.anonymous != r.anonymous) return "resident pages differ";
     if ((n.inode != 0) != !vma.anonymous()) return "file or not differs";

@@ -32,13 +32,13 @@ bool huge_page_eligible(const mmu::Vma& vma) {
 std::string vm_flags_text(mmu::VmFlags flags) {
   using F = mmu::VmFlags;
   // In the order of Linux's bits.
-  constexpr std::array<std::pair<std::uint32_t, std::string_view>, 23> kNames = {{
-      {F::kRead, "rd"},       {F::kWrite, "wr"},       {F::kExec, "ex"},     {F::kShared, "sh"},
-      {F::kMayRead, "mr"},    {F::kMayWrite, "mw"},    {F::kMayExec, "me"},  {F::kMayShare, "ms"},
-      {F::kGrowsDown, "gd"},  {F::kLocked, "lo"},      {F::kSeqRead, "sr"},  {F::kRandRead, "rr"},
-      {F::kDontCopy, "dc"},   {F::kLockOnFault, "lf"}, {F::kAccount, "ac"},  {F::kNoReserve, "nr"},
-      {F::kWipeOnFork, "wf"}, {F::kDontDump, "dd"},    {F::kHugePage, "hg"}, {F::kNoHugePage, "nh"},
-      {F::kMergeable, "mg"},  {F::kDroppable, "dp"},   {F::kSealed, "sl"},
+  constexpr std::array<std::pair<std::uint32_t, std::string_view>, 24> kNames = {{
+      {F::kRead, "rd"},       {F::kWrite, "wr"},      {F::kExec, "ex"},        {F::kShared, "sh"},
+      {F::kMayRead, "mr"},    {F::kMayWrite, "mw"},   {F::kMayExec, "me"},     {F::kMayShare, "ms"},
+      {F::kGrowsDown, "gd"},  {F::kMaybeGuard, "gu"}, {F::kLocked, "lo"},      {F::kSeqRead, "sr"},
+      {F::kRandRead, "rr"},   {F::kDontCopy, "dc"},   {F::kLockOnFault, "lf"}, {F::kAccount, "ac"},
+      {F::kNoReserve, "nr"},  {F::kWipeOnFork, "wf"}, {F::kDontDump, "dd"},    {F::kHugePage, "hg"},
+      {F::kNoHugePage, "nh"}, {F::kMergeable, "mg"},  {F::kDroppable, "dp"},   {F::kSealed, "sl"},
   }};
   std::string out;
   for (const auto& [flag, name] : kNames) {
