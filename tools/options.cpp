@@ -201,7 +201,7 @@ void add_conform_options(CLI::App* app, ConformOptions& o) {
   const auto add_count = [app](const char* name, const char* help, auto assign) {
     add_parsed(app, name, help, "a count", parse_count, assign)->type_name("N");
   };
-  add_count("--cases", "About how many cases to run [350000]", [&o](std::uint64_t n) {
+  add_count("--cases", "About how many cases to run [250000]", [&o](std::uint64_t n) {
     if (n == 0) usage("--cases: must be more than 0");
     o.cases = n;
   });

@@ -55,7 +55,7 @@ struct DoctorOptions {
 };
 
 struct ConformOptions {
-  std::uint64_t cases = 350'000, seed = 1;
+  std::uint64_t cases = 250'000, seed = 1;
   bool full = false;
   std::optional<std::uint64_t> number;  // explain this one case
   std::string rule, feature, section;   // empty: all

@@ -53,7 +53,7 @@ std::vector<Section> make_matrix(const model::Cpu& cpu);
 // The case of a number, or why there is none.
 Result<Case> find_case(const std::vector<Section>& matrix, std::uint64_t number);
 
-inline constexpr std::uint64_t kDefaultCases = 350'000;
+inline constexpr std::uint64_t kDefaultCases = 250'000;
 
 // The cases of a run.
 struct Selection {
