@@ -255,7 +255,9 @@ TEST_F(Processes, SignalsGoToProcessesGroupsAndAll) {
   EXPECT_TRUE(a.signals().pending.contains(SIGUSR2) && b.signals().pending.contains(SIGUSR2));
   EXPECT_FALSE(parent.signal_pending());  // all but the sender
   EXPECT_EQ(call(SYS_kill, -4711, SIGUSR1), -ESRCH);
-  put(kScratch, siginfo_t{.si_code = SI_USER});
+  siginfo_t forged{};
+  forged.si_code = SI_USER;
+  put(kScratch, forged);
   EXPECT_EQ(call(SYS_rt_sigqueueinfo, a.pid(), SIGUSR1, kScratch), -EPERM);
 }
 
