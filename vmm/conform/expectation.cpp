@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "tests/model/tlb.hpp"
 
@@ -231,9 +232,9 @@ class Comparison {
     } else {
       registers_after();
     }
-    flags();
     entries();
     data();
+    flags();  // last: where everything else is right
     return std::move(found_);
   }
   unsigned weight = 0;
@@ -248,7 +249,7 @@ class Comparison {
     const Outcome& want = e_.outcome;
     if (o_.error != want.error) {
       found_.push_back(error_difference(o_.error, want.error));
-      weight += 10;
+      weight += 10 + static_cast<unsigned>(std::popcount(o_.error ^ want.error));
     }
     if (want.vector == model::kPageFault && o_.cr2 != want.cr2.raw()) {
       const auto distance = static_cast<std::int64_t>(o_.cr2 - want.cr2.raw());

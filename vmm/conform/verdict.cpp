@@ -95,12 +95,13 @@ void Verdict::add_not_run(const Case& c, const Expectation& e, std::string_view 
 
 void Verdict::add_to_group(const Case& c, const Failure& f, const Difference& d, const Deviation* known) {
   const std::string known_as = known != nullptr ? known->id : "";
-  Group& g = groups_[fmt::format("{}|{}|{}", f.rule, f.what, known_as)];
+  Group& g = groups_[known != nullptr ? known_as : fmt::format("{}|{}", f.rule, f.what)];
   if (g.count++ == 0) {
-    g.rule = f.rule, g.what = f.what, g.known_as = known_as;
+    g.what = f.what, g.known_as = known_as;
     if (known != nullptr) g.reason = known->reason;
   }
   if (f.level != 0) g.levels.insert(f.level);
+  g.rules.insert(f.rule);
   g.halves.insert(f.half);
   g.accesses.insert(f.who + " " + f.access);
   const unsigned complexity = complexity_of(c);

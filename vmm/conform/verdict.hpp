@@ -19,9 +19,10 @@ struct Counts {
   [[nodiscard]] std::uint64_t run() const { return passed + failed + known; }
 };
 
-// Failures with one cause.
+// Failures with one cause: the same difference under the same rule, or one known deviation.
 struct Group {
-  std::string rule, what;
+  std::string what;
+  std::set<std::string> rules;
   std::string known_as;  // id of the baseline's deviation, or empty: news
   std::string reason;
   std::uint64_t count = 0;

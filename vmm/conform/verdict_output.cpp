@@ -27,7 +27,7 @@ std::string levels_text(const Group& g) {
 }
 
 void add_group(std::string& text, const Group& g) {
-  text += fmt::format("\n{} x {}: {}\n", g.count, g.rule, g.what);
+  text += fmt::format("\n{} x {}: {}\n", g.count, fmt::join(g.rules, ", "), g.what);
   if (!g.known_as.empty()) text += fmt::format("  known     {}: {}\n", g.known_as, g.reason);
   text += fmt::format("  levels    {}\n  halves    {}\n  accesses ", levels_text(g), fmt::join(g.halves, ", "));
   for (const std::string& a : g.accesses) text += fmt::format(" {};", a);
@@ -114,7 +114,7 @@ nlohmann::json Verdict::to_json() const {
       {"compared", translate_compared}, {"known", translate_known}, {"failures", translate_failures}};
   json["groups"] = nlohmann::json::array();
   for (const Group& g : groups()) {
-    nlohmann::json one = {{"rule", g.rule},    {"what", g.what},         {"halves", g.halves},
+    nlohmann::json one = {{"rules", g.rules},  {"what", g.what},         {"halves", g.halves},
                           {"count", g.count},  {"levels", g.levels},     {"accesses", g.accesses},
                           {"case", g.minimal}, {"expected", g.expected}, {"got", g.got}};
     if (!g.known_as.empty()) one["known"] = {{"id", g.known_as}, {"reason", g.reason}};
@@ -133,7 +133,7 @@ std::string Verdict::to_junit() const {
       ++failures;
       tests += fmt::format("    <failure message=\"{} of {} cases\">", c.failed, c.run());
       for (const Group& g : groups()) {
-        if (g.known_as.empty() && g.rule == rule)
+        if (g.known_as.empty() && g.rules.contains(rule))
           tests += escaped(
               fmt::format("{} x {}, case {}: expected {}, got {}; ", g.count, g.what, g.minimal, g.expected, g.got));
       }
