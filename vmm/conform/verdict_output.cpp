@@ -114,9 +114,15 @@ nlohmann::json Verdict::to_json() const {
       {"compared", translate_compared}, {"known", translate_known}, {"failures", translate_failures}};
   json["groups"] = nlohmann::json::array();
   for (const Group& g : groups()) {
-    nlohmann::json one = {{"rules", g.rules},  {"what", g.what},         {"halves", g.halves},
-                          {"count", g.count},  {"levels", g.levels},     {"accesses", g.accesses},
-                          {"case", g.minimal}, {"expected", g.expected}, {"got", g.got}};
+    nlohmann::json one = {{"rule", fmt::format("{}", fmt::join(g.rules, ", "))},
+                          {"what", g.what},
+                          {"halves", g.halves},
+                          {"count", g.count},
+                          {"levels", g.levels},
+                          {"accesses", g.accesses},
+                          {"case", g.minimal},
+                          {"expected", g.expected},
+                          {"got", g.got}};
     if (!g.known_as.empty()) one["known"] = {{"id", g.known_as}, {"reason", g.reason}};
     json["groups"].push_back(std::move(one));
   }
