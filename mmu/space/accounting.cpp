@@ -1,8 +1,7 @@
 #include "mmu/space/accounting.hpp"
 
 #include <algorithm>
-
-#include <algorithm>
+#include <utility>
 
 namespace faultline::mmu {
 
@@ -65,6 +64,18 @@ bool enough_memory(const AddressSpace& mm, std::uint64_t pages) {
   reserve += std::min(mm.total_vm / 32, limits.user_reserve_pages);
   const std::uint64_t allowed = commit->limit - std::min(commit->limit, reserve);
   return commit->committed + pages < allowed;
+}
+
+std::shared_ptr<FileMapping> charge_until_released(const AddressSpace& mm, std::shared_ptr<FileMapping> file) {
+  CommitAccount* const commit = mm.env().commit;
+  if (commit == nullptr) return file;
+  const std::uint64_t pages = file->size_in_pages();
+  FileMapping* const mapping = file.get();
+  commit->committed += pages;
+  return {mapping, [commit, pages, owner = std::move(file)](FileMapping*) mutable {
+            owner.reset();
+            commit->committed -= pages;
+          }};
 }
 
 }  // namespace faultline::mmu

@@ -23,6 +23,10 @@ void vm_stat_account(AddressSpace& mm, VmFlags flags, std::int64_t pages);
 // Linux __vm_enough_memory, by vm.overcommit_memory: one request may not ask for more than there
 // is at all (0), may have anything (1), or adds to what everybody was promised (2).
 [[nodiscard]] bool enough_memory(const AddressSpace& mm, std::uint64_t pages);
+// Counts the pages of shared anonymous memory against commit until the last reference to what is
+// returned goes (Linux shmem_acct_size, shmem_unacct_size). The account must outlive it.
+[[nodiscard]] std::shared_ptr<FileMapping> charge_until_released(const AddressSpace& mm,
+                                                                 std::shared_ptr<FileMapping> file);
 
 // Is there host memory for one more VMA, with links to all generations before it? Linux's kmalloc
 // fails at about the same time, with the same ENOMEM.

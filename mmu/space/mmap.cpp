@@ -85,17 +85,22 @@ SysResult<void> check_anonymous(const AddressSpace& mm, const MmapRequest& r, Pl
   }
 }
 
+// Linux shmem_zero_setup: shared anonymous memory is a file of its own, so it merges with nothing. All of it is
+// promised at once (shmem_acct_size).
+SysResult<void> make_shared_memory(AddressSpace& mm, Plan& plan) {
+  const bool promised = !plan.flags.has(VmFlags::kNoReserve);
+  if (promised && !enough_memory(mm, plan.pages())) return sys_error(ENOMEM);
+  plan.file = mm.env().cache.create_anonymous(plan.pages() << kPageShift);
+  if (promised) plan.file = charge_until_released(mm, std::move(plan.file));
+  plan.name = "/dev/zero (deleted)";
+  return {};
+}
+
 // A VMA for the plan, joined with neighbours where Linux joins them.
 SysResult<void> link(AddressSpace& mm, const MmapRequest& r, Plan& plan) {
   // A disk file system without DAX refuses in its mmap method, when the range is empty already.
   const bool disk = r.file != nullptr && r.file->kind() == FileKind::kRegular;
   if (disk && (r.flags & MAP_SYNC) != 0) return sys_error(EOPNOTSUPP);
-  if (plan.file == nullptr && plan.flags.has(VmFlags::kMayShare)) {
-    // Shared anonymous memory is a file of its own (shmem_zero_setup), so it merges with nothing.
-    if (!plan.flags.has(VmFlags::kNoReserve) && !enough_memory(mm, plan.pages())) return sys_error(ENOMEM);
-    plan.file = mm.env().cache.create_anonymous(plan.pages() << kPageShift);
-    plan.name = "/dev/zero (deleted)";
-  }
   const NewRange range{.start = plan.start,
                        .end = plan.end,
                        .flags = plan.flags,
@@ -112,16 +117,31 @@ SysResult<void> link(AddressSpace& mm, const MmapRequest& r, Plan& plan) {
   return {};
 }
 
+// What the areas of a range are promised (Linux vma_munmap_struct, nr_accounted).
+std::uint64_t accounted_pages(AddressSpace& mm, Gva start, Gva end) {
+  std::uint64_t pages = 0;
+  for (const Vma* vma = mm.vmas.first_in(start, end); vma != nullptr && vma->start < end; vma = mm.vmas.next(*vma))
+    if (vma->flags.has(VmFlags::kAccount)) pages += vma->pages();
+  return pages;
+}
+
 // Linux mmap_region: makes room, checks the limits, and links the VMA.
 SysResult<void> mmap_region(AddressSpace& mm, const MmapRequest& r, Plan& plan) {
   const SysResult<std::uint64_t> replaced = cut_out(mm, plan.start, plan.end);
   if (!replaced) return tl::unexpected(replaced.error());
   if (!may_expand_vm(mm, plan.flags, plan.pages() - *replaced)) return sys_error(ENOMEM);
   if (accountable_mapping(plan.flags)) {
-    if (!enough_memory(mm, plan.pages())) return sys_error(ENOMEM);
+    // What is replaced was promised already.
+    const std::uint64_t more = plan.pages() - accounted_pages(mm, plan.start, plan.end);
+    if (more != 0 && !enough_memory(mm, more)) return sys_error(ENOMEM);
     plan.flags = plan.flags.with(VmFlags::kAccount);
   }
+  // Shared memory is asked for before the old areas give up what they were promised. They go even when it is refused
+  // (vms_abort_munmap_vmas leaves a gap).
+  SysResult<void> granted;
+  if (plan.file == nullptr && plan.flags.has(VmFlags::kMayShare)) granted = make_shared_memory(mm, plan);
   unmap_whole_vmas(mm, plan.start, plan.end);
+  if (!granted) return granted;
   if (auto linked = link(mm, r, plan); !linked) return linked;
   vm_stat_account(mm, plan.flags, static_cast<std::int64_t>(plan.pages()));
   if (plan.flags.has(VmFlags::kLocked)) mm.locked_vm += plan.pages();
