@@ -10,6 +10,7 @@ namespace {
 
 constexpr Gva kCode{0x40'0000};
 constexpr Gva kPages{0x4000'0000};
+constexpr vmm::hosted::StubPlace kStub{Gva(0x2f5c'0000'0000)};  // far from both
 // mov [rdi], al; add rdi, 4096; jmp to the first
 constexpr std::array<std::uint8_t, 11> kLoop = {0x88, 0x07, 0x48, 0x81, 0xc7, 0x00, 0x10, 0x00, 0x00, 0xeb, 0xf5};
 
@@ -18,7 +19,7 @@ constexpr std::array<std::uint8_t, 11> kLoop = {0x88, 0x07, 0x48, 0x81, 0xc7, 0x
 Result<std::unique_ptr<HostedBareLoop>> HostedBareLoop::create(std::uint64_t pages) {
   auto ram = vmm::GuestRam::create((pages + 1) * kPageSize);
   if (!ram) return tl::unexpected(ram.error());
-  auto stub = vmm::hosted::StubProcess::start(*ram);
+  auto stub = vmm::hosted::StubProcess::start(*ram, kStub);
   if (!stub) return tl::unexpected(stub.error());
   std::unique_ptr<HostedBareLoop> loop(new HostedBareLoop(std::move(*ram), std::move(*stub), pages));
   if (auto done = loop->set_up(); !done) return tl::unexpected(done.error());
