@@ -186,7 +186,9 @@ TEST_F(ProcSelf, TheHarnessCannotBeReached) {
   for (const std::string& base : {own, fmt::format("{}/task/{}", own, ::getpid()), std::string("/proc/1")}) {
     for (const char* entry : {"/mem", "/environ", "/maps.", "/fd", "/status", "/map_files", ""})
       EXPECT_EQ(open(base + entry, O_RDONLY), -ENOENT) << base << entry;
-    if (base != "/proc/1") EXPECT_EQ(open(base + "/root/etc/passwd", O_RDONLY), -ELOOP) << base;
+    if (base != "/proc/1") {
+      EXPECT_EQ(open(base + "/root/etc/passwd", O_RDONLY), -ELOOP) << base;
+    }
   }
   for (const char* entry : {"/proc/self/map_files", "/proc/self/ns", "/proc/thread-self/net/tcp", "/proc/net/tcp"})
     EXPECT_EQ(open(entry, O_RDONLY), -ENOENT) << entry;
