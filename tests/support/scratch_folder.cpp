@@ -38,6 +38,8 @@ std::map<std::string, std::string> ScratchFolder::contents() const {
       found[name + " ->"] = fs::read_symlink(entry.path()).string();
     } else if (entry.is_directory()) {
       found[name + "/"] = "";
+    } else if (entry.is_fifo()) {
+      found[name + "|"] = "";  // to read it would be to wait for a writer
     } else {
       std::ifstream file(entry.path(), std::ios::binary);
       found[name] = std::string(std::istreambuf_iterator<char>(file), {});

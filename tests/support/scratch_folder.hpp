@@ -20,7 +20,8 @@ class ScratchFolder {
   void write(const std::string& name, const std::string& bytes) const;
   // Removes everything in the folder, not the folder.
   void clear() const;
-  // Every file below with its contents, every folder with a "/" behind its name.
+  // Every file below with its contents, every folder with a "/" and every FIFO with a "|"
+  // behind its name.
   [[nodiscard]] std::map<std::string, std::string> contents() const;
 
  private:
