@@ -10,20 +10,6 @@
 namespace faultline::test {
 namespace {
 
-std::vector<std::string> expand(const std::vector<std::string>& argv, const std::string& folder) {
-  std::vector<std::string> result;
-  for (const auto& word : argv) {
-    if (word == "%") {
-      result.push_back(folder);
-    } else if (word.starts_with('@')) {
-      result.push_back(guest_program(word.substr(1)));
-    } else {
-      result.push_back(word);
-    }
-  }
-  return result;
-}
-
 // A fault report may follow what a killed program wrote to stderr.
 bool same_stderr(const ProcessResult& native, const ProcessResult& guest) {
   return native.status > 128 ? guest.err.starts_with(native.err) : guest.err == native.err;
@@ -39,6 +25,20 @@ std::string first_difference(const std::string& a, const std::string& b) {
 }
 
 }  // namespace
+
+std::vector<std::string> expand(const std::vector<std::string>& argv, const std::string& folder) {
+  std::vector<std::string> result;
+  for (const auto& word : argv) {
+    if (word == "%") {
+      result.push_back(folder);
+    } else if (word.starts_with('@')) {
+      result.push_back(guest_program(word.substr(1)));
+    } else {
+      result.push_back(word);
+    }
+  }
+  return result;
+}
 
 std::string noise(std::size_t bytes) {
   std::string result(bytes, '\0');

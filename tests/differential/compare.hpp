@@ -33,6 +33,8 @@ void PrintTo(const Row& row, std::ostream* out);
 
 std::string cli_path();
 std::string guest_program(const std::string& name);
+// The row's command with its words expanded: what is run, in `folder`.
+std::vector<std::string> expand(const std::vector<std::string>& argv, const std::string& folder);
 
 // Runs `faultline run OPTIONS -- ARGV` in a folder.
 ProcessResult run_in_guest(const std::vector<std::string>& options, const Row& row, const std::string& folder);
