@@ -32,6 +32,10 @@ TEST_F(ReportTest, NullDereferenceNamesAddressAccessAndFunction) {
   EXPECT_THAT(result.err, HasSubstr("Code:"));
 }
 
+TEST_F(ReportTest, TheProgramIsNamedAsItWasStarted) {
+  EXPECT_THAT(run("null_read").err, HasSubstr("(" + guest_program("null_read") + ")"));
+}
+
 TEST_F(ReportTest, ExceptionsThatAreNoPageFault) {
   EXPECT_THAT(run("noncanonical").err, HasSubstr("BUG: unhandled exception 13"));
   EXPECT_THAT(run("undefined").err, HasSubstr("BUG: unhandled exception 6"));

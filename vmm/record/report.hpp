@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -31,7 +32,7 @@ struct ReportInput {
   std::string_view backend;
   unsigned vcpu = 0;
   std::uint32_t process = 0;
-  std::string_view program;  // as the command line names it
+  std::string program;  // as the command line names it
 
   // What happened: a #PF, another exception, or an event that ended the vCPU.
   std::variant<PageFaultEvent, ExceptionEvent, FatalEvent> event;
