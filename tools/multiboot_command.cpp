@@ -27,8 +27,9 @@ class MappedFile {
     const vmm::FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat info {};
     if (!fd.valid() || ::fstat(fd.get(), &info) != 0) {
-      complain(fmt::format("{}: {}", path, std::strerror(errno)));
-      return tl::unexpected(errno == ENOENT || errno == ENOTDIR ? vmm::kExitNotFound : vmm::kExitCannotRun);
+      const int error = errno;
+      complain(fmt::format("{}: {}", path, std::strerror(error)));
+      return tl::unexpected(error == ENOENT || error == ENOTDIR ? vmm::kExitNotFound : vmm::kExitCannotRun);
     }
     if (!S_ISREG(info.st_mode)) {
       complain(fmt::format("{}: not a regular file", path));
