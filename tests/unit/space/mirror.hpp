@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/pinned_file.hpp"
 #include "tests/unit/space/fixture.hpp"
 #include "tests/unit/space/native.hpp"
 
@@ -15,6 +16,8 @@ struct MirrorFile {
   int descriptor = -1;
   std::shared_ptr<FileMapping> mapping;
   bool readable = true, writable = true;
+  // What no fault-around would find once the host had reclaimed it.
+  std::shared_ptr<test::PinnedFile> held = {};
 };
 
 class Mirror {

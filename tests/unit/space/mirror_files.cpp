@@ -48,7 +48,9 @@ std::vector<MirrorFile> make_mirror_files(World& world) {
   const int third = filled(memfd_create("write-only", MFD_CLOEXEC));
   std::vector<MirrorFile> files{
       {.descriptor = memory, .mapping = world.file(FileKind::kShmem, bytes)},
-      {.descriptor = disk, .mapping = world.file(kind, bytes)},
+      {.descriptor = disk,
+       .mapping = world.file(kind, bytes),
+       .held = std::make_shared<test::PinnedFile>("/proc/self/fd/" + std::to_string(disk))},
       {.descriptor = reopened(second, O_RDONLY), .mapping = world.file(FileKind::kShmem, bytes), .writable = false},
       {.descriptor = reopened(third, O_WRONLY), .mapping = world.file(FileKind::kShmem, bytes), .readable = false}};
   close(second);
