@@ -14,6 +14,19 @@ struct FaultRun {
   const FaultRequest& request;
   EditLog* log;
   FaultOutcome& outcome;
+
+  // This VMA decides; `how` it was found.
+  void found(const Vma& vma, FaultStep how) {
+    outcome.path.add(how);
+    outcome.vma_start = vma.start;
+    outcome.vma_end = vma.end;
+    outcome.vma_flags = vma.flags;
+  }
+  // Nothing more is tried: `step` decided.
+  void end(FaultStep step, FaultResult result) {
+    outcome.path.add(step);
+    outcome.result = result;
+  }
 };
 
 struct FaultContext {

@@ -70,20 +70,9 @@ void do_gup_fault(FaultRun& run) {
   AddressSpace& mm = run.mm;
   for (FaultFlags flags = initial_flags(run.request);; flags = flags.with(FaultFlags::kTried)) {
     Vma* vma = mm.vmas.lookup(run.request.address);
-    if (vma == nullptr) {
-      run.outcome.path.add(FaultStep::kNoVma);
-      run.outcome.result = FaultResult::kSegvMapErr;
-      return;
-    }
-    run.outcome.path.add(FaultStep::kVmaFound);
-    run.outcome.vma_start = vma->start;
-    run.outcome.vma_end = vma->end;
-    run.outcome.vma_flags = vma->flags;
-    if (!may_look(run, *vma)) {
-      run.outcome.path.add(FaultStep::kAccessError);
-      run.outcome.result = FaultResult::kSegvAccErr;
-      return;
-    }
+    if (vma == nullptr) return run.end(FaultStep::kNoVma, FaultResult::kSegvMapErr);
+    run.found(*vma, FaultStep::kVmaFound);
+    if (!may_look(run, *vma)) return run.end(FaultStep::kAccessError, FaultResult::kSegvAccErr);
     if (mm.observer != nullptr) mm.observer->decided();
     const VmFault fault = handle_mm_fault(run, *vma, flags);
     if (!fault.any(VmFault::kRetry)) {
@@ -91,11 +80,8 @@ void do_gup_fault(FaultRun& run) {
       return;
     }
     run.outcome.path.add(FaultStep::kRetry);
-    if (mm.fault_hooks != nullptr && mm.fault_hooks->fatal_signal_pending()) {
-      run.outcome.path.add(FaultStep::kSignalPending);
-      run.outcome.result = FaultResult::kInterrupted;
-      return;
-    }
+    if (mm.fault_hooks != nullptr && mm.fault_hooks->fatal_signal_pending())
+      return run.end(FaultStep::kSignalPending, FaultResult::kInterrupted);
   }
 }
 

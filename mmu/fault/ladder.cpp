@@ -19,11 +19,6 @@ namespace {
 
 bool user_mode(const FaultRun& run) { return run.request.origin == FaultOrigin::kUser; }
 
-void end(FaultRun& run, FaultStep step, FaultResult result) {
-  run.outcome.path.add(step);
-  run.outcome.result = result;
-}
-
 // Linux bad_area_nosemaphore: a signal to user code; the kernel resumes at its fixup, or dies.
 void bad_area(FaultRun& run, FaultResult signal = FaultResult::kSegvMapErr) {
   run.outcome.result = user_mode(run) || run.request.kernel.fixup ? signal : FaultResult::kOops;
@@ -36,13 +31,6 @@ void bad_area_access_error(FaultRun& run, const Vma& vma) {
                       (run.request.error.protection_key() || !keys_permit(run.mm, run.request, vma.flags));
   if (by_key) run.outcome.pkey = static_cast<std::uint8_t>(vma.flags.pkey());
   bad_area(run, by_key ? FaultResult::kSegvPkuErr : FaultResult::kSegvAccErr);
-}
-
-void note_vma(FaultRun& run, const Vma& vma, FaultStep how) {
-  run.outcome.path.add(how);
-  run.outcome.vma_start = vma.start;
-  run.outcome.vma_end = vma.end;
-  run.outcome.vma_flags = vma.flags;
 }
 
 // Linux access_error, the VMA's key included.
@@ -112,13 +100,13 @@ bool below_stack_pointer(const FaultRun& run) {
 Vma* find_vma_for_fault(FaultRun& run) {
   AddressSpace& mm = run.mm;
   if (mm.fault_hooks != nullptr && !mm.fault_hooks->mmap_lock_killable(mm)) {
-    end(run, FaultStep::kSignalPending, FaultResult::kInterrupted);  // killed while it waited
+    run.end(FaultStep::kSignalPending, FaultResult::kInterrupted);  // killed while it waited
     return nullptr;
   }
   const Gva address = run.request.address;
   Vma* vma = mm.vmas.find(address);
   if (vma != nullptr && vma->start <= address) {
-    note_vma(run, *vma, FaultStep::kVmaFound);
+    run.found(*vma, FaultStep::kVmaFound);
     return vma;
   }
   FaultStep why = FaultStep::kNoVma;
@@ -126,7 +114,7 @@ Vma* find_vma_for_fault(FaultRun& run) {
     why = below_stack_pointer(run) ? FaultStep::kStackPointer : FaultStep::kStackRefused;
     if (why == FaultStep::kStackRefused && expand_stack(mm, *vma, address)) {
       Vma* grown = mm.vmas.lookup(address);
-      note_vma(run, *grown, FaultStep::kStackExpanded);
+      run.found(*grown, FaultStep::kStackExpanded);
       return grown;
     }
   }
@@ -140,15 +128,15 @@ bool refused_at_once(FaultRun& run) {
   const FaultRequest& r = run.request;
   const bool kernel = !user_mode(run);
   if (kernel && r.error.fetch()) {
-    end(run, FaultStep::kKernelFetch, FaultResult::kOops);
+    run.end(FaultStep::kKernelFetch, FaultResult::kOops);
     return true;
   }
   if (r.error.reserved()) {
-    end(run, FaultStep::kPgtableBad, FaultResult::kPgtableBad);
+    run.end(FaultStep::kPgtableBad, FaultResult::kPgtableBad);
     return true;
   }
   if (kernel && !r.kernel.user_access) {
-    end(run, FaultStep::kSmapViolation, FaultResult::kOops);
+    run.end(FaultStep::kSmapViolation, FaultResult::kOops);
     return true;
   }
   if (kernel && (r.kernel.faults_disabled || !r.kernel.interrupts)) {
@@ -175,7 +163,7 @@ Quick under_vma_lock(FaultRun& run, FaultFlags& flags, bool& any_major) {
   Vma* vma = mm.vmas.lookup(run.request.address);
   if (vma == nullptr) return Quick::kTakeMmapLock;  // a stack that must grow, or a bad address
   if (mm.fault_hooks != nullptr && !mm.fault_hooks->try_vma_lock(mm, *vma)) return Quick::kTakeMmapLock;
-  note_vma(run, *vma, FaultStep::kVmaLocked);
+  run.found(*vma, FaultStep::kVmaLocked);
   if (denied(run, *vma)) {
     bad_area_access_error(run, *vma);
     return Quick::kDone;
