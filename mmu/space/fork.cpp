@@ -12,7 +12,6 @@ namespace {
 // What the child has whatever its VMAs are (Linux mm_init, and the copy of the mm_struct).
 void inherit(AddressSpace& child, const AddressSpace& parent) {
   child.limits = parent.limits;
-  child.program = parent.program;
   // mlockall(MCL_FUTURE) is not inherited (VM_INIT_DEF_MASK).
   child.default_flags = VmFlags(parent.default_flags.raw() & VmFlags::kNoHugePage);
   child.mmap_base = parent.mmap_base;

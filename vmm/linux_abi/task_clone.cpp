@@ -52,7 +52,6 @@ SysResult<std::unique_ptr<Task>> Task::clone(const CloneRequest& request, int pi
     if (!copy) return tl::unexpected(copy.error());
     child->mm_ = std::move(*copy);
     child->mm_->observer = mm_->observer;
-    child->mm_->program = mm_->program;
     child->rseq = rseq;
   }
   child->file_system_ = has(CLONE_FS) ? file_system_ : std::make_shared<FileSystem>(*file_system_);
