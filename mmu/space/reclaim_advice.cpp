@@ -3,9 +3,9 @@
 // shrink_folio_list and try_to_unmap_one make of one page where there is no swap.
 #include "mmu/pgtable/editor.hpp"
 #include "mmu/space/advice.hpp"
-#include "mmu/space/mapcount.hpp"
 #include "mmu/space/notify.hpp"
 #include "mmu/space/slots.hpp"
+#include "mmu/space/zap.hpp"
 
 namespace faultline::mmu {
 
@@ -22,11 +22,7 @@ Frame* sole_page(AddressSpace& mm, Pte entry) {
 
 void unmap_page(AddressSpace& mm, PteSlot slot, Gva va, TlbGather& gather) {
   const NotifierRange notify(mm, NotifierEvent::kClear, va, va + kPageSize);
-  const Pte old = PtEditor(gather).clear(slot, va);
-  Frame& frame = mm.frames().at(old.frame());
-  if (old.dirty() && frame.kind == FrameKind::kFile) frame.dirty = true;
-  count_unmapped(mm, old.frame());
-  gather.retire_frame(old.frame());
+  zap_entry(mm, slot, va, gather);
   gather.flush();
 }
 

@@ -18,16 +18,6 @@ void keep_dirty(AddressSpace& mm, Gfn frame, Pte entry) {
   if (entry.dirty() && meta.kind == FrameKind::kFile) meta.dirty = true;
 }
 
-void zap_entry(AddressSpace& mm, PteSlot slot, Gva va, TlbGather& gather) {
-  if (slot.load().none()) return;
-  const Pte old = PtEditor(gather).clear(slot, va);
-  if (!old.maps_frame(1) || old.special()) return;
-  const Gfn frame = old.frame();
-  keep_dirty(mm, frame, old);
-  count_unmapped(mm, frame);
-  gather.retire_frame(frame);
-}
-
 // The part of `vma` that maps [first, last] of its file; empty when start == end.
 struct MappedPart {
   Gva start, end;
@@ -41,6 +31,16 @@ MappedPart mapped_part(const Vma& vma, Pgoff first, Pgoff last) {
 }
 
 }  // namespace
+
+void zap_entry(AddressSpace& mm, PteSlot slot, Gva va, TlbGather& gather) {
+  if (slot.load().none()) return;
+  const Pte old = PtEditor(gather).clear(slot, va);
+  if (!old.maps_frame(1) || old.special()) return;
+  const Gfn frame = old.frame();
+  keep_dirty(mm, frame, old);
+  count_unmapped(mm, frame);
+  gather.retire_frame(frame);
+}
 
 void zap_range(AddressSpace& mm, const Vma&, Gva start, Gva end, TlbGather& gather, ZapMarkers markers) {
   for_each_slot(mm, start, end, [&](PteSlot slot, Gva va) {

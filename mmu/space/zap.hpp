@@ -15,6 +15,9 @@ enum class ZapMarkers : std::uint8_t { kDrop, kKeep };
 void zap_range(AddressSpace& mm, const Vma& vma, Gva start, Gva end, TlbGather& gather,
                ZapMarkers markers = ZapMarkers::kDrop);
 
+// The same for one entry of any kind.
+void zap_entry(AddressSpace& mm, PteSlot slot, Gva va, TlbGather& gather);
+
 // Unmaps pages [first, last] of `file` from every address space: what truncation and hole
 // punching do to mappings (unmap_mapping_range). The caller holds the lock of all of them.
 enum class PrivateCopies : std::uint8_t { kKeep, kZapToo };
