@@ -5,7 +5,9 @@
 
 #include "tests/differential/judge/judge.hpp"
 #include "tests/fidelity/table.hpp"
+#include "tests/support/pinned_file.hpp"
 #include "tests/support/process.hpp"
+#include "tests/support/recurring.hpp"
 #include "tests/support/scratch_folder.hpp"
 
 namespace faultline::test {
@@ -25,13 +27,26 @@ std::string why_no_hosted() {
   return probe.status == kHarnessFailed ? probe.err : std::string();
 }
 
-Judgement judge_on(const std::string& backend, const std::string& name) {
+Judgement judge_once(const std::string& backend, const std::string& name) {
   const ScratchFolder folder;
   const auto slash = name.find('/');
   return judge({.argv = {program("fidelity_" + name.substr(0, slash)), name.substr(slash + 1)},
                 .options = {"--backend", backend},
                 .cli = cli(),
                 .folder = folder.path()});
+}
+
+Judgement judge_on(const std::string& backend, const std::string& name) {
+  const PinnedFile pinned(program("fidelity_" + name.substr(0, name.find('/'))));
+  Judgement judgement;
+  recurring(
+      3,
+      [&] {
+        judgement = judge_once(backend, name);
+        return !judgement.differences.empty();
+      },
+      [&](bool) { return judgement.differences.front(); });
+  return judgement;
 }
 
 void expect_equal(const Judgement& judgement) {

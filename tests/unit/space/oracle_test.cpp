@@ -6,6 +6,7 @@
 
 #include <random>
 
+#include "tests/support/recurring.hpp"
 #include "tests/unit/space/mirror_files.hpp"
 
 namespace faultline::mmu {
@@ -154,31 +155,55 @@ class Generator {
   Mix mix_;
 };
 
-void run(unsigned seed, Mix mix, int steps, std::span<const Request> before = {}) {
+struct Sequence {
+  unsigned seed;
+  Mix mix;
+  int steps;
+  std::span<const Request> before = {};
+};
+
+// Where the two first differ, if they do.
+std::optional<std::string> make_calls(Mirror& mirror, const Sequence& sequence) {
+  for (const Request& request : sequence.before)
+    if (auto difference = mirror.step(request)) return difference;
+  Generator generator(sequence.seed, sequence.mix);
+  for (int i = 0; i < sequence.steps; ++i) {
+    if (const auto difference = mirror.step(generator.next()))
+      return "step " + std::to_string(i) + ": " + *difference + "\n" + mirror.history();
+  }
+  // Both outcomes were met often: the sequence tests something.
+  EXPECT_GT(mirror.succeeded, static_cast<std::uint64_t>(sequence.steps) / 10);
+  EXPECT_GT(mirror.failed, static_cast<std::uint64_t>(sequence.steps) / 20);
+  return std::nullopt;
+}
+
+std::optional<std::string> compare_once(const Sequence& sequence, std::string& why_not) {
   World world;
   const std::vector<MirrorFile> files = testing::make_mirror_files(world);
-  const Window window{kStart, kStart + mix.pages * kPageSize};
+  const Window window{kStart, kStart + sequence.mix.pages * kPageSize};
   {
     Mirror mirror(window, files, world);
     testing::close_mirror_files(files);
-    if (!mirror.ready()) GTEST_SKIP() << mirror.why();
-    for (const Request& request : before) {
-      const auto difference = mirror.step(request);
-      ASSERT_FALSE(difference) << *difference;
+    if (!mirror.ready()) {
+      why_not = mirror.why();
+      return std::nullopt;
     }
-    Generator generator(seed, mix);
-    for (int i = 0; i < steps; ++i) {
-      const auto difference = mirror.step(generator.next());
-      ASSERT_FALSE(difference) << "step " << i << ": " << *difference << "\n" << mirror.history();
-    }
-    // Both outcomes were met often: the sequence tests something.
-    EXPECT_GT(mirror.succeeded, static_cast<std::uint64_t>(steps) / 10);
-    EXPECT_GT(mirror.failed, static_cast<std::uint64_t>(steps) / 20);
+    if (auto difference = make_calls(mirror, sequence)) return difference;
   }
   EXPECT_FALSE(world.sink.freed_before_flush);
   std::uint64_t cached = 0;
   for (const auto& [id, file] : world.cache.mappings()) cached += file->cached_pages();
   EXPECT_EQ(world.frames.used_frames(), world.baseline + cached) << "frames leaked";
+  return std::nullopt;
+}
+
+void run(unsigned seed, Mix mix, int steps, std::span<const Request> before = {}) {
+  const Sequence sequence{seed, mix, steps, before};
+  std::string why_not;
+  const auto difference = test::recurring(
+      3, [&] { return compare_once(sequence, why_not); }, [](const auto& found) { return *found; });
+  if (!why_not.empty()) GTEST_SKIP() << why_not;
+  EXPECT_FALSE(difference) << *difference;
 }
 
 class Oracle : public ::testing::TestWithParam<unsigned> {};
