@@ -7,6 +7,7 @@ namespace {
 int execute(const RunOptions& options) { return run_command(options); }
 int execute(const MultibootOptions& options) { return multiboot_command(options); }
 int execute(const WalkOptions& options) { return walk_command(options); }
+int execute(const InspectOptions& options) { return inspect_command(options); }
 int execute(const DoctorOptions& options) { return doctor_command(options); }
 int execute(const ConformOptions& options) { return conform_command(options); }
 int execute(const Finished& finished) { return finished.status; }

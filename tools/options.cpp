@@ -6,6 +6,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "tools/inspect_options.hpp"
+#include "tools/option_parsing.hpp"
 #include "tools/size.hpp"
 #include "tools/version.hpp"
 #include "vmm/multiboot/guest.hpp"
@@ -55,25 +57,12 @@ class HelpFormatter final : public CLI::Formatter {
     const std::string& command = app->get_name();
     if (command == "run" || command == "walk")
       return fmt::format("Usage: faultline {} [OPTIONS] [--] PROGRAM [ARGS...]\n", command);
+    if (command == "inspect")
+      return "Usage: faultline inspect [OPTIONS] FILE\n       faultline inspect diff [OPTIONS] A B\n";
+    if (command == "diff") return "Usage: faultline inspect diff [OPTIONS] A B\n";
     return CLI::Formatter::make_usage(app, std::move(name));
   }
 };
-
-[[noreturn]] void usage(const std::string& message) { throw CLI::ValidationError(message); }
-
-// Binds an option whose text one of our parsers understands.
-template <class Parse, class Assign>
-CLI::Option* add_parsed(CLI::App* app, const std::string& name, const std::string& help, const std::string& what,
-                        Parse parse, Assign assign) {
-  return app->add_option_function<std::string>(
-      name,
-      [name, what, parse, assign](const std::string& text) {
-        const auto value = parse(text);
-        if (!value) usage(fmt::format("{}: '{}' is not {}", name, text, what));
-        assign(*value);
-      },
-      help);
-}
 
 void check_memory(std::uint64_t bytes) {
   if (bytes % kPageSize != 0) usage(fmt::format("--memory: {} bytes is not a whole number of 4096-byte pages", bytes));
@@ -279,13 +268,20 @@ Command parse_command_line(int argc, char** argv) {
   CLI::App* conform_app = app.add_subcommand("conform", "Say whether paging behaves here as the manual says");
   add_conform_options(conform_app, conform);
 
-  const Words words = split_words(argc, argv);
+  InspectOptions inspect;
+  CLI::App* inspect_app = add_inspect_command(app, inspect);
+
+  Words words = split_words(argc, argv);
   try {
-    if (words.before.empty()) usage("a command is missing: run, walk, doctor or conform");
+    if (words.before.empty()) usage("a command is missing: run, walk, inspect, doctor or conform");
     const std::string& command = words.before.front();
     const auto named = app.get_subcommands([&command](CLI::App* sub) { return sub->get_name() == command; });
     if (!command.starts_with("-") && named.empty())
-      usage(fmt::format("unknown command '{}': there are run, walk, doctor and conform", command));
+      usage(fmt::format("unknown command '{}': there are run, walk, inspect, doctor and conform", command));
+    if (command == "inspect" && words.separated) {  // files may follow the --
+      words.before.emplace_back("--");
+      words.before.insert(words.before.end(), words.behind.begin(), words.behind.end());
+    }
     // CLI11 takes them last first.
     app.parse(std::vector<std::string>(words.before.rbegin(), words.before.rend()));
     if (run_app->parsed() && run_app->count("--multiboot") > 0)
@@ -300,6 +296,10 @@ Command parse_command_line(int argc, char** argv) {
       if (walk.addresses.empty() && !walk.tree) walk.vmas = true;
       return walk;
     }
+    if (inspect_app->parsed()) {
+      check_inspect_options(*inspect_app, inspect);
+      return inspect;
+    }
     if (conform_app->parsed()) return conform;
     return doctor;
   } catch (const CLI::Success& success) {
@@ -307,6 +307,7 @@ Command parse_command_line(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const char* command = run_app->parsed()       ? "run "
                           : walk_app->parsed()    ? "walk "
+                          : inspect_app->parsed() ? "inspect "
                           : doctor_app->parsed()  ? "doctor "
                           : conform_app->parsed() ? "conform "
                                                   : "";

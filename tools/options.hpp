@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "tools/inspect_options.hpp"
 #include "vmm/record/fault_log.hpp"
 #include "vmm/run/session.hpp"
 
@@ -69,7 +70,8 @@ struct Finished {
   int status = 0;
 };
 
-using Command = std::variant<RunOptions, MultibootOptions, WalkOptions, DoctorOptions, ConformOptions, Finished>;
+using Command =
+    std::variant<RunOptions, MultibootOptions, WalkOptions, InspectOptions, DoctorOptions, ConformOptions, Finished>;
 
 // Prints help, version or the one line of a usage error itself.
 Command parse_command_line(int argc, char** argv);

@@ -10,7 +10,7 @@ namespace faultline::vmm::inspect {
 
 namespace {
 
-constexpr auto kLastStep = static_cast<unsigned>(mmu::FaultStep::kOutOfMemory);
+constexpr std::string_view kNoStep = "?";  // what mmu::name() says of a value that is no step
 constexpr int kLastSignal = 64;
 
 bool is_page_fault(const recording::Exit& e) { return e.reason == recording::ExitReason::kPageFault; }
@@ -65,7 +65,8 @@ bool Filter::matches(const recording::Event& event) const {
 }
 
 std::optional<mmu::FaultStep> find_step(std::string_view wanted) {
-  for (unsigned n = 0; n <= kLastStep; ++n) {
+  if (wanted == kNoStep) return std::nullopt;
+  for (unsigned n = 0; n <= 255; ++n) {
     const auto step = static_cast<mmu::FaultStep>(n);
     if (mmu::name(step) == wanted) return step;
   }
