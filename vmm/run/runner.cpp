@@ -4,6 +4,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "vmm/linux_abi/support.hpp"
 #include "vmm/run/watchdog.hpp"
 
@@ -51,6 +53,8 @@ std::optional<RunEnd> Runner::handle(const SyscallEvent&) {
 
 std::optional<RunEnd> Runner::handle(const InterruptedEvent&) {
   ++statistics_.interrupts;
+  // It may have come of a kick that was there before the guest was entered: no time passed, then.
+  if (tick_) left_ns_ = linux_abi::monotonic_ns();
   return std::nullopt;
 }
 
@@ -91,11 +95,16 @@ void Runner::stop_with_guest() {
     task->queue_signal(linux_abi::SignalInfo::from_user(SIGCONT, SI_KERNEL, 0, 0));
 }
 
+// Time that passed and was nobody's.
+std::uint64_t Runner::idle_ns() const {
+  return scheduler_.statistics().idle_ns + (debugger_ != nullptr ? debugger_->held_ns() : 0);
+}
+
 // What went since the last look was spent for `task`, in the guest or for it.
 void Runner::account(linux_abi::Task& task) {
   const RunTimes& times = vcpu_.last_run();
   task.user_ns += times.left_ns - times.entered_ns;
-  const std::uint64_t idle = scheduler_.statistics().idle_ns;
+  const std::uint64_t idle = idle_ns();
   const std::uint64_t since = accounted_ns_ + (idle - idle_ns_);
   if (times.entered_ns > since) task.system_ns += times.entered_ns - since;
   accounted_ns_ = times.left_ns;
@@ -107,11 +116,12 @@ void Runner::take_turn(linux_abi::Task& task) {
   task_ = &task;
   storm_ = &storms_.try_emplace(task.pid(), limits_.storm).first->second;
   accounted_ns_ = linux_abi::monotonic_ns();
-  idle_ns_ = scheduler_.statistics().idle_ns;
+  idle_ns_ = idle_ns();
   if (recorder_ != nullptr) recorder_->set_process(static_cast<std::uint32_t>(task.pid()));
 }
 
 void Runner::end_of(linux_abi::Task& task) {
+  if (debugger_ != nullptr) debugger_->ended(task);
   const int killed_by = task.exit_status()->signal;
   if (killed_by != 0 && trap_ && trap_->signal.signo() == killed_by) {
     if (&task == &processes_.first()) {
@@ -138,27 +148,63 @@ Result<std::optional<RunEnd>> Runner::step() {
   take_turn(**task);
   if (task_->blocked()) task_->retry_syscall();
   if (task_->blocked()) return std::nullopt;
+  if (debugger_ != nullptr) debugger_->before_signals(*task_);
   task_->deliver_signals();
   if (task_->exit_status()) {
     end_of(*task_);
     return std::nullopt;
   }
   if (!task_->runnable()) return std::nullopt;
+  if (debugger_ != nullptr && !debugger_->before_run(*task_)) return std::nullopt;
+  return enter_guest();
+}
+
+Result<std::optional<RunEnd>> Runner::enter_guest() {
   trap_.reset();
   auto event = vcpu_.run();
   if (!event) return tl::unexpected(event.error());
   left_ns_ = vcpu_.last_run().left_ns;
   account(*task_);
-  ++statistics_.exits;
   statistics_.guest_ns += left_ns_ - vcpu_.last_run().entered_ns;
   if (recorder_ != nullptr) recorder_->left_guest();
+  if (debugger_ != nullptr && debugger_->after_run(*task_, *event)) return std::nullopt;
+  ++statistics_.exits;
   if (auto end = std::visit([this](const auto& e) { return handle(e); }, *event)) return end;
   if (task_->exit_status()) end_of(*task_);
   return check_exit_limit();
 }
 
+void Runner::set_ticker(std::chrono::nanoseconds interval, std::function<void()> tick) {
+  tick_ = std::move(tick);
+  tick_interval_ns_ = static_cast<std::uint64_t>(interval.count());
+}
+
+void Runner::tick() {
+  tick_();
+  next_tick_ns_ = std::max(next_tick_ns_ + tick_interval_ns_, linux_abi::monotonic_ns());
+  tick_timer_.set(next_tick_ns_);
+}
+
 Result<RunEnd> Runner::run() {
+  if (debugger_ == nullptr) return run_to_end();
+  debugger_->begin([this] {
+    return (requested_signals_.load(std::memory_order_relaxed) | terminal_signals_.load(std::memory_order_relaxed)) !=
+               0 ||
+           (watchdog_ != nullptr && watchdog_->expired());
+  });
+  auto end = run_to_end();
+  watchdog_ = nullptr;
+  debugger_->finish();
+  return end;
+}
+
+Result<RunEnd> Runner::run_to_end() {
   const Watchdog watchdog(vcpu_, limits_.time);
+  watchdog_ = &watchdog;
+  if (tick_) {
+    next_tick_ns_ = linux_abi::monotonic_ns() + tick_interval_ns_;
+    tick_timer_.set(next_tick_ns_);
+  }
   while (processes_.living() > 0) {
     if ((requested_signals_.load(std::memory_order_relaxed) | terminal_signals_.load(std::memory_order_relaxed)) != 0)
       forward_signals();
@@ -167,6 +213,8 @@ Result<RunEnd> Runner::run() {
                                  fmt::format("{:.3g} s are over, rip {:#x} (--time-limit sets how many)",
                                              std::chrono::duration<double>(limits_.time).count(), vcpu_.regs().rip)}};
     }
+    if (left_ns_ >= next_tick_ns_) tick();
+    if (debugger_ != nullptr) debugger_->look(scheduler_.current());
     auto end = step();
     if (!end) return tl::unexpected(end.error());
     if (*end) return **end;

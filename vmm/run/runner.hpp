@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -14,7 +15,9 @@
 
 #include "vmm/linux_abi/process_table.hpp"
 #include "vmm/port/vcpu.hpp"
+#include "vmm/run/debugger.hpp"
 #include "vmm/run/fault_recorder.hpp"
+#include "vmm/run/kick_timer.hpp"
 #include "vmm/run/limits.hpp"
 #include "vmm/run/scheduler.hpp"
 #include "vmm/run/storm_detector.hpp"
@@ -49,11 +52,18 @@ struct RunStatistics {
   std::map<mmu::FaultResult, std::uint64_t> by_result;
 };
 
+class Watchdog;
+
 class Runner {
  public:
   // All outlive the runner. `recorder` may be null.
   Runner(Vcpu& vcpu, linux_abi::ProcessTable& processes, const RunLimits& limits, FaultRecorder* recorder)
-      : vcpu_(vcpu), processes_(processes), scheduler_(vcpu, processes), limits_(limits), recorder_(recorder) {}
+      : vcpu_(vcpu),
+        processes_(processes),
+        scheduler_(vcpu, processes),
+        limits_(limits),
+        tick_timer_(vcpu),
+        recorder_(recorder) {}
 
   // Runs until the end. Error: the host failed.
   Result<RunEnd> run();
@@ -66,6 +76,10 @@ class Runner {
   // still there.
   using OnFatal = std::function<void(linux_abi::Task&, const LastTrap&)>;
   void set_on_fatal(OnFatal told) { on_fatal_ = std::move(told); }
+  // Who watches from outside; outlives the run. Before run().
+  void set_debugger(Debugger& debugger) { debugger_ = &debugger; }
+  // Has `tick` called every `interval` (more than 0) while the guest runs, on run()'s thread.
+  void set_ticker(std::chrono::nanoseconds interval, std::function<void()> tick);
 
   [[nodiscard]] const RunStatistics& statistics() const { return statistics_; }
   [[nodiscard]] const SchedulerStatistics& scheduling() const { return scheduler_.statistics(); }
@@ -85,6 +99,10 @@ class Runner {
   void end_of(linux_abi::Task& task);
   void account(linux_abi::Task& task);
   void stop_with_guest();
+  void tick();
+  Result<std::optional<RunEnd>> enter_guest();
+  [[nodiscard]] std::uint64_t idle_ns() const;
+  Result<RunEnd> run_to_end();
 
   Vcpu& vcpu_;
   linux_abi::ProcessTable& processes_;
@@ -94,6 +112,11 @@ class Runner {
   std::unordered_map<int, StormDetector> storms_;  // by process
   StormDetector* storm_ = nullptr;                 // of task_
   OnFatal on_fatal_;
+  Debugger* debugger_ = nullptr;
+  const Watchdog* watchdog_ = nullptr;  // of run()
+  std::function<void()> tick_;
+  std::uint64_t tick_interval_ns_ = 0, next_tick_ns_ = ~0ULL;
+  KickTimer tick_timer_;
   FaultRecorder* recorder_;
   RunStatistics statistics_;
   std::optional<LastTrap> trap_;  // of the event being handled, when it raised a signal
