@@ -1,0 +1,5 @@
+// What most tests include; precompiled with FAULTLINE_PRECOMPILE.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cmake/library_headers.hpp"
