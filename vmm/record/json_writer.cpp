@@ -14,6 +14,14 @@ constexpr bool is_plain(char c) {
 }
 }  // namespace
 
+void JsonWriter::thousandths(std::uint64_t v) {
+  number(v / 1000);
+  const std::uint64_t rest = v % 1000;
+  const char digits[] = {'.', static_cast<char>('0' + rest / 100), static_cast<char>('0' + rest / 10 % 10),
+                         static_cast<char>('0' + rest % 10)};
+  append({digits, sizeof digits});
+}
+
 void JsonWriter::hex(std::uint64_t v) {
   char text[20];
   char* p = text + sizeof text;
