@@ -21,6 +21,7 @@ class KvmMachine final : public Machine {
   [[nodiscard]] mmu::PagingMode mode() const override { return config_.mode; }
   Result<std::unique_ptr<Vcpu>> create_vcpu() override;
   [[nodiscard]] std::string_view backend() const override { return backend_.name; }
+  [[nodiscard]] Result<std::vector<HostStatistic>> host_statistics() const override;
 
   // As create_vcpu(), by its own type.
   Result<std::unique_ptr<KvmVcpu>> create_kvm_vcpu();

@@ -52,6 +52,7 @@ class KvmVcpu final : public Vcpu {
   [[nodiscard]] const RunTimes& last_run() const override { return times_; }
   [[nodiscard]] const VcpuCapabilities& capabilities() const override { return capabilities_; }
   [[nodiscard]] unsigned index() const override { return index_; }
+  [[nodiscard]] Result<std::vector<HostStatistic>> host_statistics() const override;
 
  private:
   enum class Position : std::uint8_t { kAtExit, kAtResume, kInUser };

@@ -9,6 +9,7 @@
 #include "mmu/phys/frame_allocator.hpp"
 #include "mmu/ports/tlb_sink.hpp"
 #include "mmu/ports/user_half.hpp"
+#include "vmm/port/host_statistics.hpp"
 #include "vmm/port/vcpu.hpp"
 
 namespace faultline::vmm {
@@ -32,6 +33,10 @@ class Machine {
   [[nodiscard]] virtual mmu::UserHalf* user_half() { return nullptr; }
   [[nodiscard]] virtual mmu::PagingMode mode() const = 0;
   virtual Result<std::unique_ptr<Vcpu>> create_vcpu() = 0;
+  // What the host counts of the machine as a whole. Error: the backend has nothing of the kind.
+  [[nodiscard]] virtual Result<std::vector<HostStatistic>> host_statistics() const {
+    return fail("not available: nothing but KVM keeps them");
+  }
   // "kvm-pvm": what every record and report is labelled with.
   [[nodiscard]] virtual std::string_view backend() const = 0;
 };

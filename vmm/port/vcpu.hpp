@@ -16,6 +16,7 @@
 #include "mmu/base/address.hpp"
 #include "mmu/base/result.hpp"
 #include "mmu/ports/tlb_sink.hpp"
+#include "vmm/port/host_statistics.hpp"
 
 namespace faultline::vmm {
 
@@ -123,6 +124,10 @@ class Vcpu {
   [[nodiscard]] virtual const RunTimes& last_run() const = 0;
   [[nodiscard]] virtual const VcpuCapabilities& capabilities() const = 0;
   [[nodiscard]] virtual unsigned index() const = 0;
+  // What the host counts of this vCPU, as Machine::host_statistics().
+  [[nodiscard]] virtual Result<std::vector<HostStatistic>> host_statistics() const {
+    return fail("not available: nothing but KVM keeps them");
+  }
 };
 
 }  // namespace faultline::vmm
