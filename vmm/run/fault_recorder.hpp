@@ -21,6 +21,8 @@ class FaultRecorder final : public mmu::FaultObserver {
 
   // The vCPU came back: completes what was pending. Called after every run().
   void left_guest();
+  // The last fault, its resume time perhaps still missing; null: there was none.
+  [[nodiscard]] const FaultRecord* last() const { return sequence_ != 0 ? &record_ : nullptr; }
   // Hands on what is still pending; at the end of a run.
   void finish();
 

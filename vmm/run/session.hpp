@@ -43,6 +43,8 @@ class Session {
   [[nodiscard]] mmu::AddressSpace& mm() { return task().mm(); }
   [[nodiscard]] linux_abi::ProcessTable& processes() { return *processes_; }
   [[nodiscard]] Vcpu& vcpu() { return *vcpu_; }
+  // Null: faults are not recorded.
+  [[nodiscard]] const FaultRecorder* recorder() const { return recorder_.get(); }
   [[nodiscard]] Machine& machine() { return *machine_; }
   [[nodiscard]] const SessionConfig& config() const { return config_; }
 
