@@ -8,6 +8,8 @@
 
 namespace faultline::mmu {
 
+enum class HookPoint : std::uint8_t;
+
 // One fault from its request to its outcome, over all attempts.
 struct FaultRun {
   AddressSpace& mm;
@@ -15,6 +17,9 @@ struct FaultRun {
   EditLog* log;
   FaultOutcome& outcome;
 
+  [[nodiscard]] bool user_mode() const { return request.origin == FaultOrigin::kUser; }
+  // A hook took it: the fault is over. mmu/kernel.
+  bool handled_by(HookPoint point, FaultStep step);
   // This VMA decides; `how` it was found.
   void found(const Vma& vma, FaultStep how) {
     outcome.path.add(how);
@@ -81,9 +86,13 @@ bool do_fault_around(FaultContext& f);
 // fault_dirty_shared_page). NOPAGE when the file lost the page meanwhile.
 VmFault do_page_mkwrite(FaultContext& f);
 
-// The ladders (Linux do_user_addr_fault, faultin_page).
+// The ladders (Linux do_user_addr_fault, do_kern_addr_fault, faultin_page).
 void do_user_addr_fault(FaultRun& run);
+void do_kern_addr_fault(FaultRun& run);  // mmu/kernel
 void do_gup_fault(FaultRun& run);
+// Linux bad_area_nosemaphore and kernelmode_fixup_or_oops: a signal to user code; the kernel goes
+// on at its fixup, or dies.
+void bad_area_nosemaphore(FaultRun& run, FaultResult signal);
 // Linux arch_vma_access_permitted: do the protection keys of this CPU allow the access?
 [[nodiscard]] bool keys_permit(const AddressSpace& mm, const FaultRequest& request, VmFlags flags);
 

@@ -1,7 +1,9 @@
-// Where faults enter. Follows handle_page_fault and do_kern_addr_fault (arch/x86/mm/fault.c).
+// Where faults enter. Follows exc_page_fault and handle_page_fault (arch/x86/mm/fault.c).
 #include "mmu/fault/fault.hpp"
 
 #include "mmu/fault/context.hpp"
+#include "mmu/kernel/hooks.hpp"
+#include "mmu/kernel/kernel_half.hpp"
 
 namespace faultline::mmu {
 
@@ -9,19 +11,11 @@ namespace {
 
 constexpr Gva kVsyscallPage(0xffff'ffff'ff60'0000);
 
-// Linux do_kern_addr_fault for user code, which has no business there, whatever is mapped:
-// bad_area_nosemaphore, no lock, no VMA. For the kernel itself there are no such addresses here,
-// so it is a bad pointer of its own.
-void do_kern_addr_fault(FaultRun& run) {
-  run.outcome.path.add(FaultStep::kKernelAddress);
-  const bool oops = run.request.origin == FaultOrigin::kKernel && !run.request.kernel.fixup;
-  run.outcome.result = oops ? FaultResult::kOops : FaultResult::kSegvMapErr;
-}
-
 // Linux handle_page_fault.
 void dispatch(FaultRun& run) {
   const Gva address = run.request.address;
   run.outcome.reported_error = run.request.error;
+  if (run.handled_by(HookPoint::kKmmio, FaultStep::kKmmio)) return;
   if (address < run.mm.task_size()) {
     return run.request.origin == FaultOrigin::kGup ? do_gup_fault(run) : do_user_addr_fault(run);
   }
@@ -31,13 +25,27 @@ void dispatch(FaultRun& run) {
   return vsyscall ? do_user_addr_fault(run) : do_kern_addr_fault(run);
 }
 
+// exception_enter and exception_exit around it, and what perf counted in it.
+void dispatch_with_hooks(FaultRun& run, const KernelHooks& hooks) {
+  const FaultCounters before = run.mm.counters;
+  hooks.enter(run.request);
+  dispatch(run);
+  hooks.perf(before, run.mm.counters, run.request);
+  hooks.exit(run.request, run.outcome);
+}
+
 }  // namespace
 
 FaultOutcome handle_page_fault(AddressSpace& mm, const FaultRequest& request) {
   FaultOutcome outcome;
   EditLog* log = mm.observer != nullptr ? mm.observer->began(mm, request) : nullptr;
   FaultRun run{.mm = mm, .request = request, .log = log, .outcome = outcome};
-  dispatch(run);
+  const KernelHooks* hooks = mm.kernel != nullptr ? mm.kernel->hooks : nullptr;
+  if (hooks == nullptr) {
+    dispatch(run);
+  } else {
+    dispatch_with_hooks(run, *hooks);
+  }
   if (mm.observer != nullptr) mm.observer->ended(mm, request, outcome);
   return outcome;
 }

@@ -28,6 +28,7 @@ struct KernelContext {
   bool interrupts = true;        // EFLAGS.IF
   bool faults_disabled = false;  // pagefault_disable(), or no mm at all
   bool fixup = true;             // the instruction has an entry in the exception table
+  bool signal_too = false;       // sig_on_uaccess_err (before 6.9): a fixup, and the signal as well
 };
 
 // How the kernel reaches into a process (FOLL_*).
@@ -50,12 +51,18 @@ struct FaultRequest {
 
 // Named steps of the ladder; an outcome lists those taken, in order.
 enum class FaultStep : std::uint8_t {
+  kKmmio,           // kmmio_fault: a traced page, shown for one instruction
   kKernelAddress,   // fault_in_kernel_space
+  kVmallocFault,    // vmalloc_fault: an entry copied from the reference tables
+  kKmemcheck,       // kmemcheck_fault (before 4.15): a tracked page, shown for one instruction
+  kSpuriousKernel,  // spurious_kernel_fault: the reference tables allow it
+  kKprobes,         // kprobe_page_fault: a handler claimed it
   kKernelFetch,     // the kernel executes user memory: oops
   kPgtableBad,      // reserved bit: corrupted page table
   kSmapViolation,   // the kernel touches user memory without stac: oops
   kFaultsDisabled,  // the kernel may not take a fault now: bad_area_nosemaphore
   kVsyscall,        // the vsyscall page: emulated when called, refused when read
+  kLockHeld,        // the mmap lock is taken and there is no fixup: bad_area_nosemaphore
   kVmaLocked,       // lock_vma_under_rcu: found, without the mmap lock
   kVmaFound,        // find_vma hit, under the mmap lock
   kNoVma,           // nothing there: bad_area
@@ -123,8 +130,17 @@ enum class FaultResult : std::uint8_t {
 };
 std::string_view name(FaultResult result);
 
+// What becomes of the kernel's own code when its access is not resolved.
+enum class KernelEnd : std::uint8_t {
+  kNone,            // resolved, an oops, or user code's
+  kFixup,           // it goes on at its fixup
+  kFixupAndSignal,  // that, and the process gets the signal of `result`
+};
+
 struct FaultOutcome {
   FaultResult result = FaultResult::kResolved;
+  KernelEnd kernel_end = KernelEnd::kNone;
+  bool single_step = false;  // a hook wants to hear when the instruction is done
   bool major = false;
   std::uint8_t pkey = 0;         // of kSegvPkuErr
   std::uint8_t address_lsb = 0;  // of kBusMceErrAr: log2 of the poisoned bytes

@@ -4,6 +4,7 @@
 #include "mmu/fault/access.hpp"
 #include "mmu/fault/account.hpp"
 #include "mmu/fault/context.hpp"
+#include "mmu/kernel/hooks.hpp"
 #include "mmu/space/stack.hpp"
 
 namespace faultline::mmu {
@@ -15,14 +16,16 @@ bool keys_permit(const AddressSpace& mm, const FaultRequest& request, VmFlags fl
   return pkru_allows(request.pkru, flags.pkey(), request.error.write());
 }
 
+void bad_area_nosemaphore(FaultRun& run, FaultResult signal) {
+  const KernelContext& kernel = run.request.kernel;
+  run.outcome.result = run.user_mode() || kernel.fixup ? signal : FaultResult::kOops;
+  if (run.request.origin != FaultOrigin::kKernel || !kernel.fixup) return;
+  run.outcome.kernel_end = kernel.signal_too ? KernelEnd::kFixupAndSignal : KernelEnd::kFixup;
+}
+
 namespace {
 
-bool user_mode(const FaultRun& run) { return run.request.origin == FaultOrigin::kUser; }
-
-// Linux bad_area_nosemaphore: a signal to user code; the kernel resumes at its fixup, or dies.
-void bad_area(FaultRun& run, FaultResult signal = FaultResult::kSegvMapErr) {
-  run.outcome.result = user_mode(run) || run.request.kernel.fixup ? signal : FaultResult::kOops;
-}
+void bad_area(FaultRun& run, FaultResult signal = FaultResult::kSegvMapErr) { bad_area_nosemaphore(run, signal); }
 
 // Linux bad_area_access_error.
 void bad_area_access_error(FaultRun& run, const Vma& vma) {
@@ -45,7 +48,7 @@ bool denied(const FaultRun& run, const Vma& vma) {
 bool fault_signal_pending(FaultRun& run, VmFault fault) {
   FaultHooks* hooks = run.mm.fault_hooks;
   if (hooks == nullptr || !fault.any(VmFault::kRetry)) return false;
-  if (!hooks->fatal_signal_pending() && !(user_mode(run) && hooks->signal_pending())) return false;
+  if (!hooks->fatal_signal_pending() && !(run.user_mode() && hooks->signal_pending())) return false;
   run.outcome.path.add(FaultStep::kSignalPending);
   bad_area(run, FaultResult::kInterrupted);
   return true;
@@ -63,7 +66,7 @@ void do_sigbus(FaultRun& run, VmFault fault) {
 
 // Linux mm_fault_error, which is the end of do_user_addr_fault today.
 void mm_fault_error(FaultRun& run, VmFault fault) {
-  if (!user_mode(run) && run.mm.fault_hooks != nullptr && run.mm.fault_hooks->fatal_signal_pending()) {
+  if (!run.user_mode() && run.mm.fault_hooks != nullptr && run.mm.fault_hooks->fatal_signal_pending()) {
     return bad_area(run, FaultResult::kInterrupted);
   }
   if (fault.any(VmFault::kBadTable)) {
@@ -90,19 +93,31 @@ void finish(FaultRun& run, VmFault fault, bool any_major) {
 // Before 5.0: memory far below the stack pointer is no stack. 65536 bytes are for enter
 // instructions, 32 words for what was pushed.
 bool below_stack_pointer(const FaultRun& run) {
-  if (!run.mm.env().behaviour.stack_pointer_check || !user_mode(run)) return false;
+  if (!run.mm.env().behaviour.stack_pointer_check || !run.user_mode()) return false;
   const auto reach = run.request.address.checked_add(65536 + 32 * sizeof(std::uint64_t));
   return reach && *reach < run.request.sp;
+}
+
+// Linux get_mmap_lock_carefully: the kernel does not wait for the lock where it could not recover
+// either. It may hold the lock itself. False: the outcome is complete.
+bool lock_mmap(FaultRun& run) {
+  FaultHooks* hooks = run.mm.fault_hooks;
+  if (hooks == nullptr || hooks->try_mmap_lock(run.mm)) return true;
+  if (!run.user_mode() && !run.request.kernel.fixup) {
+    run.outcome.path.add(FaultStep::kLockHeld);
+    bad_area(run);
+    return false;
+  }
+  if (hooks->mmap_lock_killable(run.mm)) return true;
+  run.end(FaultStep::kSignalPending, FaultResult::kInterrupted);  // killed while it waited
+  return false;
 }
 
 // Linux lock_mm_and_find_vma: the VMA for the address, its stack grown if that is what it
 // takes. Null: the outcome is complete.
 Vma* find_vma_for_fault(FaultRun& run) {
   AddressSpace& mm = run.mm;
-  if (mm.fault_hooks != nullptr && !mm.fault_hooks->mmap_lock_killable(mm)) {
-    run.end(FaultStep::kSignalPending, FaultResult::kInterrupted);  // killed while it waited
-    return nullptr;
-  }
+  if (!lock_mmap(run)) return nullptr;
   const Gva address = run.request.address;
   Vma* vma = mm.vmas.find(address);
   if (vma != nullptr && vma->start <= address) {
@@ -126,11 +141,12 @@ Vma* find_vma_for_fault(FaultRun& run) {
 // The checks that come before any lookup. True: the outcome is complete.
 bool refused_at_once(FaultRun& run) {
   const FaultRequest& r = run.request;
-  const bool kernel = !user_mode(run);
+  const bool kernel = !run.user_mode();
   if (kernel && r.error.fetch()) {
     run.end(FaultStep::kKernelFetch, FaultResult::kOops);
     return true;
   }
+  if (kernel && run.handled_by(HookPoint::kKprobes, FaultStep::kKprobes)) return true;
   if (r.error.reserved()) {
     run.end(FaultStep::kPgtableBad, FaultResult::kPgtableBad);
     return true;
@@ -151,7 +167,7 @@ FaultFlags initial_flags(const FaultRun& run) {
   FaultFlags flags(FaultFlags::kDefault);
   if (run.request.error.write()) flags = flags.with(FaultFlags::kWrite);
   if (run.request.error.fetch()) flags = flags.with(FaultFlags::kInstruction);
-  return user_mode(run) ? flags.with(FaultFlags::kUser) : flags;
+  return run.user_mode() ? flags.with(FaultFlags::kUser) : flags;
 }
 
 // What one attempt under the VMA's own lock came to.
@@ -210,7 +226,7 @@ void do_user_addr_fault(FaultRun& run) {
     return;
   }
   bool any_major = false;
-  if (user_mode(run) && run.mm.env().behaviour.vma_lock && under_vma_lock(run, flags, any_major) == Quick::kDone)
+  if (run.user_mode() && run.mm.env().behaviour.vma_lock && under_vma_lock(run, flags, any_major) == Quick::kDone)
     return;
   under_mmap_lock(run, flags, any_major);
 }

@@ -7,6 +7,12 @@ namespace faultline::mmu {
 
 std::string_view name(FaultStep step) {
   switch (step) {
+    case FaultStep::kKmmio: return "kmmio_fault";
+    case FaultStep::kVmallocFault: return "vmalloc_fault";
+    case FaultStep::kKmemcheck: return "kmemcheck_fault";
+    case FaultStep::kSpuriousKernel: return "spurious_kernel_fault";
+    case FaultStep::kKprobes: return "kprobe_page_fault";
+    case FaultStep::kLockHeld: return "get_mmap_lock_carefully";
     case FaultStep::kKernelAddress: return "do_kern_addr_fault";
     case FaultStep::kKernelFetch: return "page_fault_oops:fetch";
     case FaultStep::kPgtableBad: return "pgtable_bad";

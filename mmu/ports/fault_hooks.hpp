@@ -21,6 +21,8 @@ class FaultHooks {
   virtual ~FaultHooks() = default;
   // lock_vma_under_rcu: false sends the fault to the mmap lock.
   virtual bool try_vma_lock(AddressSpace&, const Vma&) { return true; }
+  // The first half of get_mmap_lock_carefully: false when the mmap lock is not to be had at once.
+  virtual bool try_mmap_lock(AddressSpace&) { return true; }
   // lock_mm_and_find_vma: false when a fatal signal came while waiting for the mmap lock.
   virtual bool mmap_lock_killable(AddressSpace&) { return true; }
   // At the start of handle_mm_fault. Bits other than none end the attempt with them; RETRY is

@@ -42,6 +42,7 @@ struct MmuEnv {
   bool memory_failure = false;      // CONFIG_MEMORY_FAILURE: poison is BUS_MCEERR_AR, not BUS_ADRERR
   UserHalf* user_half = nullptr;    // non-owning; null: all of it is the guests'
   CommitAccount* commit = nullptr;  // non-owning; null: nobody counts (vm.overcommit_memory 0, 1)
+  EditObserver* edits = nullptr;    // non-owning; null: nobody wants to know of page-table edits
 };
 
 // vm.overcommit_memory.
@@ -101,6 +102,8 @@ struct PlacementHint {
   std::uint64_t high = 0, length = 0, removals = 0;
 };
 
+class KernelHalf;
+
 class AddressSpace {
  public:
   static constexpr unsigned kFaultAroundPages = 16;  // Linux fault_around_bytes, 64 KiB
@@ -132,6 +135,7 @@ class AddressSpace {
   mutable PlacementHint placement_hint;
   FaultObserver* observer = nullptr;  // non-owning; null: nobody wants to know of faults
   FaultHooks* fault_hooks = nullptr;  // non-owning; null: nothing comes in between
+  KernelHalf* kernel = nullptr;       // non-owning; null: what is above user space is nobody's
   MmuNotifier* notifier = nullptr;    // non-owning; null: nobody mirrors these page tables
   // Linux MMF_UNSTABLE: the OOM reaper took pages away, new ones would read as zeroes.
   bool unstable = false;

@@ -11,6 +11,7 @@ namespace faultline::mmu {
 
 struct ScriptedHooks final : FaultHooks {
   bool try_vma_lock(AddressSpace&, const Vma&) override { return vma_lock; }
+  bool try_mmap_lock(AddressSpace&) override { return mmap_lock; }
   bool mmap_lock_killable(AddressSpace&) override { return mmap_lock; }
   VmFault attempt(AddressSpace&, Gva, FaultFlags flags) override {
     seen.push_back(flags);
