@@ -29,6 +29,8 @@ Examples:
   faultline run --fault-log faults.txt ./program            every fault explained, as text
   faultline run --fault-log - --fault-format jsonl ./program 2>faults.jsonl
   faultline run --time-limit 5 --memory 64M --no-files ./untrusted
+  faultline run --stats-interval 1 --stats ./program        counters every second, and a summary
+  faultline run --gdb 1234 ./program                        then: gdb ./program -ex 'target remote :1234'
   faultline run --multiboot kernel.elf --module initrd -- its command line)";
 constexpr const char* kWalkFooter =
     R"(Runs PROGRAM to its end, then shows its memory as it was left. With none of --address, --tree
@@ -127,6 +129,29 @@ void add_guest_options(CLI::App* app, GuestOptions& o) {
   app->add_flag("--no-files", o.no_files, "No files but standard input, output and error");
   app->add_flag("-q,--quiet", o.quiet, "No report when a fault kills the guest");
   app->prefix_command();
+}
+
+void add_debug_options(CLI::App* app, RunOptions& o) {
+  add_parsed(app, "--stats-interval", "Print counters to standard error this often, e.g. 1, 500ms",
+             "a time such as 10, 500ms or 2m", parse_duration,
+             [&o](std::chrono::nanoseconds t) {
+               if (t < std::chrono::milliseconds(1)) usage("--stats-interval: must be 1ms at least");
+               o.statistics_interval = t;
+             })
+      ->type_name("TIME");
+  app->add_option_function<std::string>(
+         "--stats-format",
+         [&o](const std::string& f) {
+           o.statistics_format = f == "jsonl" ? vmm::LogFormat::kJsonLines : vmm::LogFormat::kText;
+         },
+         "How: text or jsonl [text]")
+      ->check(CLI::IsMember({"text", "jsonl"}))
+      ->needs(app->get_option("--stats-interval"))
+      ->type_name("FORMAT");
+  app->add_option("--gdb", o.gdb,
+                  "Wait for GDB before the first instruction: on this port of the loopback interface (0: any), or on "
+                  "this Unix socket (a path with a /)")
+      ->type_name("PORT|SOCKET");
 }
 
 void add_multiboot_options(CLI::App* app, MultibootOptions& o) {
@@ -235,6 +260,7 @@ Command parse_command_line(int argc, char** argv) {
   run_app->add_flag("--strace", run.strace, "Print each system call to standard error");
   run_app->add_flag("--stats", run.statistics, "Print statistics to standard error at the end");
   run_app->add_option("--stats-json", run.statistics_json, "Write statistics as JSON to FILE")->type_name("FILE");
+  add_debug_options(run_app, run);
   MultibootOptions multiboot;
   add_multiboot_options(run_app, multiboot);
   run_app->footer(kRunFooter);

@@ -1,6 +1,7 @@
 // The command line, parsed. Each command is a struct of plain values.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <variant>
@@ -33,7 +34,10 @@ struct RunOptions {
   vmm::LogFormat fault_format = vmm::LogFormat::kText;
   bool strace = false;
   bool statistics = false;
-  std::string statistics_json;  // empty: none
+  std::string statistics_json;                               // empty: none
+  std::chrono::nanoseconds statistics_interval{0};           // 0: at the end only
+  vmm::LogFormat statistics_format = vmm::LogFormat::kText;  // of what is printed at intervals
+  std::string gdb;                                           // where to wait for a debugger; empty: none
 };
 
 // `run --multiboot`.

@@ -6,7 +6,9 @@
 #include <fstream>
 
 #include "tools/commands.hpp"
+#include "tools/gdb_session.hpp"
 #include "tools/guest.hpp"
+#include "tools/live_statistics.hpp"
 #include "tools/statistics.hpp"
 #include "vmm/linux_abi/trace.hpp"
 #include "vmm/run/exit_status.hpp"
@@ -66,6 +68,8 @@ int run_command(const RunOptions& options) {
 
   vmm::FaultRecorder::Consumer on_fault;
   if (*log) on_fault = [&log](const vmm::FaultRecord& record) { (*log)->write(record); };
+  // A debugger may ask for the last fault.
+  if (!options.gdb.empty() && !on_fault) on_fault = [](const vmm::FaultRecord&) {};
   auto session = make_session(options.guest, std::move(on_fault));
   if (!session) return session.error();
   if (options.strace) {
@@ -74,6 +78,16 @@ int run_command(const RunOptions& options) {
       std::fputs((who + vmm::linux_abi::format_syscall(task, r) + "\n").c_str(), stderr);
     });
   }
+
+  std::unique_ptr<vmm::gdb::Server> debugger;
+  if (!options.gdb.empty()) {
+    auto started = start_debugger(**session, options.gdb);
+    if (!started) return started.error();
+    debugger = std::move(*started);
+  }
+  LiveStatistics live(**session, options.statistics_format);
+  if (options.statistics_interval.count() != 0)
+    (*session)->runner().set_ticker(options.statistics_interval, [&live] { live.print(); });
 
   GuestOptions guest = options.guest;
   if (options.fault_log == "-") guest.quiet = true;  // the log brings the report there

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 namespace faultline::tools {
@@ -20,6 +21,42 @@ std::vector<std::pair<std::string, std::uint64_t>> by_count(const std::map<std::
   for (const auto& [number, count] : counts) rows.emplace_back(call_name(number), count);
   std::ranges::stable_sort(rows, [](const auto& a, const auto& b) { return a.second > b.second; });
   return rows;
+}
+
+nlohmann::ordered_json host_json(const Result<std::vector<vmm::HostStatistic>>& statistics) {
+  nlohmann::ordered_json j = nlohmann::ordered_json::object();
+  if (!statistics) {
+    j["unavailable"] = statistics.error().message;
+    return j;
+  }
+  for (const vmm::HostStatistic& s : *statistics) {
+    nlohmann::ordered_json& entry = j[s.name];
+    entry["kind"] = vmm::name(s.kind);
+    if (s.unit != vmm::StatisticUnit::kNone) entry["unit"] = vmm::name(s.unit);
+    if (s.exponent != 0) entry["scale"] = fmt::format("{}^{}", s.power_of_two ? 2 : 10, s.exponent);
+    if (s.kind == vmm::StatisticKind::kLinearHistogram) entry["bucket"] = s.bucket;
+    if (s.histogram()) {
+      entry["values"] = s.values;
+    } else {
+      entry["value"] = s.values.empty() ? 0 : s.values.front();
+    }
+  }
+  return j;
+}
+
+// Those that are not zero. A histogram shows how much is in it.
+std::string host_text(std::string_view label, const Result<std::vector<vmm::HostStatistic>>& statistics) {
+  if (!statistics) return fmt::format("  {:<18} {}\n", label, statistics.error().message);
+  std::string out;
+  for (const vmm::HostStatistic& s : *statistics) {
+    const std::uint64_t sum = std::accumulate(s.values.begin(), s.values.end(), std::uint64_t{0});
+    if (sum == 0) continue;
+    std::string unit(vmm::name(s.unit));
+    if (s.exponent != 0) unit = fmt::format("{}^{} {}", s.power_of_two ? 2 : 10, s.exponent, unit);
+    if (s.histogram()) unit = "in its histogram";
+    out += fmt::format("  {:<18} {:>8} {}{}\n", out.empty() ? label : "", sum, s.name, unit.empty() ? "" : ", " + unit);
+  }
+  return out.empty() ? fmt::format("  {:<18} all zero\n", label) : out;
 }
 
 }  // namespace
@@ -56,6 +93,8 @@ nlohmann::ordered_json statistics_json(vmm::Session& session, std::uint64_t wall
   for (const auto& [name, count] : by_count(session.task().statistics().counts)) calls[name] = count;
   auto& unserved = j["unserved_syscalls"] = nlohmann::ordered_json::object();
   for (const auto& [name, count] : by_count(session.task().statistics().unserved)) unserved[name] = count;
+  j["kvm"] = {{"vm", host_json(session.machine().host_statistics())},
+              {"vcpu", host_json(session.vcpu().host_statistics())}};
   return j;
 }
 
@@ -67,8 +106,9 @@ std::string statistics_text(vmm::Session& session, std::uint64_t wall_ns) {
     out += fmt::format("  {:<18} {}\n", label, value);
   };
   out += fmt::format("faultline statistics ({})\n", session.machine().backend());
-  line("wall time", fmt::format("{:.3f} ms, {:.3f} ms of it in the guest", static_cast<double>(wall_ns) / 1e6,
-                                static_cast<double>(run.guest_ns) / 1e6));
+  if (wall_ns != 0)
+    line("wall time", fmt::format("{:.3f} ms, {:.3f} ms of it in the guest", static_cast<double>(wall_ns) / 1e6,
+                                  static_cast<double>(run.guest_ns) / 1e6));
   line("exits", fmt::format("{}: {} page faults, {} system calls, {} exceptions, {} interruptions", run.exits,
                             run.page_faults, run.syscalls, run.exceptions, run.interrupts));
   const vmm::linux_abi::ResourceUse use = session.processes().total_use();
@@ -87,6 +127,8 @@ std::string statistics_text(vmm::Session& session, std::uint64_t wall_ns) {
     line("", fmt::format("{:>8} {}", count, name));
   for (const auto& [name, count] : by_count(session.task().statistics().unserved))
     line("not served", fmt::format("{:>8} {} (ENOSYS)", count, name));
+  out += host_text("KVM of the VM", session.machine().host_statistics());
+  out += host_text("KVM of the vCPU", session.vcpu().host_statistics());
   return out;
 }
 

@@ -8,7 +8,7 @@
 
 namespace faultline::tools {
 
-// `wall_ns`: from before the machine was made to the end of the run.
+// `wall_ns`: from before the machine was made to the end of the run; 0: it has not ended.
 nlohmann::ordered_json statistics_json(vmm::Session& session, std::uint64_t wall_ns);
 std::string statistics_text(vmm::Session& session, std::uint64_t wall_ns);
 
