@@ -7,7 +7,7 @@ _faultline_values() {
     --sink) echo "auto shadow two-dimensional" ;;
     --linux) echo "4.0 4.4 4.9 4.14 4.19 5.4 5.10 5.15 6.1 6.6 6.12 6.18" ;;
     --backend) echo "auto kvm hosted" ;;
-    --fault-format) echo "text jsonl" ;;
+    --fault-format | --stats-format) echo "text jsonl" ;;
     --rule) echo "right.allowed walk.not-present walk.reserved right.user right.write right.fetch right.smep right.smap right.pku right.pks address.canonical address.straddle tlb.stale" ;;
     --feature) echo "base nx 1g-pages la57 smep smap pku pks pge instruction legacy high-memory" ;;
     --section) echo "leaf upper bits instructions straddle canonical stale keys all five frames" ;;
@@ -25,7 +25,7 @@ _faultline() {
     return
   fi
   case $command in
-    run) options="$guest --fault-log --fault-format --strace --stats --stats-json --multiboot --module" ;;
+    run) options="$guest --fault-log --fault-format --strace --stats --stats-json --stats-interval --stats-format --gdb --multiboot --module" ;;
     walk) options="$guest --address --tree --vmas" ;;
     doctor) options="--json --help" ;;
     conform) options="--cases --full --seed --case --rule --feature --section --baseline --json --junit --list --model-only --help" ;;
@@ -52,12 +52,12 @@ _faultline() {
   fi
 
   case $previous in
-    --memory | --backend | --paging | --sink | --linux | --fault-format | --rule | --feature | --section)
+    --memory | --backend | --paging | --sink | --linux | --fault-format | --stats-format | --rule | --feature | --section)
       mapfile -t COMPREPLY < <(compgen -W "$(_faultline_values "$previous")" -- "$current") ;;
     --root) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
-    --fault-log | --stats-json | --multiboot | --module | --baseline | --junit) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    --fault-log | --stats-json | --gdb | --multiboot | --module | --baseline | --junit) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     --env) mapfile -t COMPREPLY < <(compgen -e -- "$current") ;;
-    --time-limit | --exit-limit | --storm-limit | --max-processes | --address | --cases | --seed | --case) ;;
+    --time-limit | --exit-limit | --storm-limit | --max-processes | --stats-interval | --address | --cases | --seed | --case) ;;
     *)
       if [[ $current == -* || $command == doctor || $command == conform ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
