@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 
-#include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "guest/abi.h"
 #include "vmm/conform/compiler.hpp"
+#include "vmm/kvm/cpuid.hpp"
+#include "vmm/kvm/descriptors.hpp"
 #include "vmm/kvm/exit.hpp"
 
 // guest/conform/handlers.S
@@ -19,35 +20,12 @@ namespace faultline::vmm::conform {
 namespace {
 
 constexpr std::uint64_t kRamBytes = kLowBytes + kDataBytes;
-constexpr std::uint16_t kTssLimit = 103;
 constexpr std::uint64_t kPresentWritable = 0x63, kPresentWritableUser = 0x67, kLarge = 0x80;
 constexpr unsigned kDoubleFault = 8;
 
-const kvm_cpuid_entry2* find(const std::vector<kvm_cpuid_entry2>& entries, std::uint32_t function,
-                             std::uint32_t index = 0) {
-  const auto it = std::ranges::find_if(
-      entries, [&](const kvm_cpuid_entry2& e) { return e.function == function && e.index == index; });
-  return it == entries.end() ? nullptr : &*it;
-}
-
-kvm_segment segment(std::uint16_t selector, std::uint8_t type, bool code) {
-  kvm_segment s{};
-  s.selector = selector;
-  s.limit = 0xffff'ffff;
-  s.type = type;
-  s.present = s.s = s.g = 1;
-  s.l = code ? 1 : 0;
-  s.db = code ? 0 : 1;
-  return s;
-}
-
-// SDM vol. 3A, "64-Bit IDT Gate Descriptors": an interrupt gate with a stack of its own.
+// A stack of its own for every handler, and another one for #DF.
 std::array<std::uint64_t, 2> gate(unsigned vector) {
-  const std::uint64_t offset = window(kHandlers).raw() + vector * FL_CONFORM_HANDLER_BYTES;
-  const std::uint64_t ist = vector == kDoubleFault ? 2 : 1;
-  return {(offset & 0xffff) | std::uint64_t{FL_KERNEL_CS} << 16 | ist << 32 | 0x8e00ULL << 32 |
-              (offset >> 16 & 0xffff) << 48,
-          offset >> 32};
+  return kvm::interrupt_gate(window(kHandlers) + vector * FL_CONFORM_HANDLER_BYTES, vector == kDoubleFault ? 2 : 1);
 }
 
 }  // namespace
@@ -57,16 +35,16 @@ Result<Offered> offered(const kvm::System& system) {
   if (!entries) return tl::unexpected(entries.error());
   Offered o;
   o.cpuid = std::move(*entries);
-  if (const auto* leaf = find(o.cpuid, 0x8000'0008)) o.cpu.physical_bits = leaf->eax & 0xff;
-  if (const auto* leaf = find(o.cpuid, 0x8000'0001)) {
+  if (const auto* leaf = kvm::find_cpuid(o.cpuid, 0x8000'0008)) o.cpu.physical_bits = leaf->eax & 0xff;
+  if (const auto* leaf = kvm::find_cpuid(o.cpuid, 0x8000'0001)) {
     o.cpu.huge_1g = (leaf->edx & 1U << 26) != 0;
     o.nx = (leaf->edx & 1U << 20) != 0;
   }
-  if (const auto* leaf = find(o.cpuid, 0)) {
+  if (const auto* leaf = kvm::find_cpuid(o.cpuid, 0)) {
     constexpr std::uint32_t kAuth = 0x6874'7541, kHygo = 0x6f67'7948;  // "Auth", "Hygo"
     o.cpu.top_global_reserved = leaf->ebx == kAuth || leaf->ebx == kHygo;
   }
-  if (const auto* leaf = find(o.cpuid, 7)) {
+  if (const auto* leaf = kvm::find_cpuid(o.cpuid, 7)) {
     o.smep = (leaf->ebx & 1U << 7) != 0;
     o.smap = (leaf->ebx & 1U << 20) != 0;
     o.pku = (leaf->ecx & 1U << 3) != 0;
@@ -109,23 +87,10 @@ std::span<std::byte> Machine::memory(Gpa at, std::uint64_t bytes) const {
 void Machine::store(Gpa at, std::uint64_t value) const { std::memcpy(memory(at, 8).data(), &value, sizeof value); }
 
 void Machine::fill_memory(model::Paging paging) const {
-  // SDM vol. 3A, "Segment Descriptors", "64-Bit Task State Segment".
-  constexpr std::uint64_t kCodeSegment = 0x00af'9b00'0000'ffff, kDataSegment = 0x00cf'9300'0000'ffff;
-  constexpr std::uint64_t kDpl3 = 3ULL << 45;
-  const std::uint64_t tss = (window(kDescriptors) + kTssOffset).raw();
-  store(kDescriptors + FL_KERNEL_CS, kCodeSegment);
-  store(kDescriptors + FL_KERNEL_SS, kDataSegment);
-  store(kDescriptors + (FL_USER_SS & ~7), kDataSegment | kDpl3);
-  store(kDescriptors + (FL_USER_CS & ~7), kCodeSegment | kDpl3);
-  store(kDescriptors + FL_TSS, kTssLimit | (tss & 0xff'ffff) << 16 | 0x8bULL << 40 | (tss >> 24 & 0xff) << 56);
-  store(kDescriptors + FL_TSS + 8, tss >> 32);
-  const std::span<std::byte> segment = memory(kDescriptors + kTssOffset, kTssLimit + 1);
-  const auto put = [&](std::size_t offset, std::uint64_t v) { std::memcpy(segment.data() + offset, &v, sizeof v); };
-  put(4, window(kExceptionStackTop).raw());
-  put(36, window(kExceptionStackTop).raw());
-  put(44, window(kDoubleFaultStackTop).raw());
-  const std::uint16_t no_bitmap = kTssLimit + 1;
-  std::memcpy(segment.data() + 102, &no_bitmap, sizeof no_bitmap);
+  const Gva tss = window(kDescriptors) + kTssOffset;
+  kvm::write_gdt(memory(kDescriptors, kvm::kGdtLimit + 1).first<kvm::kGdtLimit + 1>(), tss);
+  kvm::write_tss(memory(kDescriptors + kTssOffset, kvm::kTssBytes).first<kvm::kTssBytes>(), window(kExceptionStackTop),
+                 std::array{window(kExceptionStackTop), window(kDoubleFaultStackTop)});
 
   for (unsigned v = 0; v < FL_VECTORS; ++v) {
     const std::array<std::uint64_t, 2> words = gate(v);
@@ -168,21 +133,7 @@ Result<void> Machine::set_start_state(const Offered& offered, model::Paging pagi
   if (auto set = vcpu_.set_cpuid(offered.cpuid); !set) return set;
   auto sregs = vcpu_.sregs();
   if (!sregs) return tl::unexpected(sregs.error());
-  sregs->cs = segment(FL_KERNEL_CS, 0xb, true);
-  sregs->ss = segment(FL_KERNEL_SS, 0x3, false);
-  kvm_segment null{};
-  null.unusable = 1;
-  sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ldt = null;
-  sregs->tr = kvm_segment{};
-  sregs->tr.selector = FL_TSS;
-  sregs->tr.base = (window(kDescriptors) + kTssOffset).raw();
-  sregs->tr.limit = kTssLimit;
-  sregs->tr.type = 0xb;
-  sregs->tr.present = 1;
-  sregs->gdt.base = window(kDescriptors).raw();
-  sregs->gdt.limit = FL_TSS + 16 - 1;
-  sregs->idt.base = window(kIdt).raw();
-  sregs->idt.limit = FL_VECTORS * 16 - 1;
+  kvm::set_descriptors(*sregs, {window(kDescriptors), window(kDescriptors) + kTssOffset, window(kIdt)});
   Case plain;
   plain.controls.paging = paging;
   const ControlValues values = control_values(plain);

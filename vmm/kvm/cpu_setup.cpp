@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "vmm/kvm/cpuid.hpp"
+#include "vmm/kvm/descriptors.hpp"
 #include "vmm/port/guest_cpu.hpp"
 
 namespace faultline::vmm::kvm {
@@ -18,12 +20,6 @@ constexpr std::uint64_t kFmask = 0x25'7fd5;
 // XCR0 components. SDM vol. 1, "XSAVE-Supported Features and State-Component Bitmaps".
 constexpr std::uint64_t kX87AndSse = 0x3;
 constexpr std::size_t kLegacyXsaveBytes = 512 + 64;
-
-kvm_cpuid_entry2* find(std::vector<kvm_cpuid_entry2>& entries, std::uint32_t function, std::uint32_t index = 0) {
-  const auto it = std::ranges::find_if(
-      entries, [&](const kvm_cpuid_entry2& e) { return e.function == function && e.index == index; });
-  return it == entries.end() ? nullptr : &*it;
-}
 
 // An optional CR4 bit and the CPUID bit that announces it (subleaf 0).
 struct OptionalBit {
@@ -40,7 +36,7 @@ constexpr std::array<OptionalBit, 4> kOptional = {{{kCr4Smap, 7, &kvm_cpuid_entr
 
 // What a guest of any backend does not have goes out of the table.
 void restrict(CpuModel& model) {
-  const kvm_cpuid_entry2* state = find(model.cpuid, 0xd);
+  const kvm_cpuid_entry2* state = find_cpuid(model.cpuid, 0xd);
   const std::uint64_t components =
       state == nullptr ? 0 : guest_state_components(state->eax | std::uint64_t{state->edx} << 32);
   for (kvm_cpuid_entry2& e : model.cpuid) {
@@ -50,12 +46,12 @@ void restrict(CpuModel& model) {
   // PVM lists less than user code has: instructions that need nothing of KVM, and XSAVE although
   // it keeps AVX state. Without them a C library would choose other code than it does on the host.
   constexpr std::uint32_t kLahf = 1U << 0, kLzcnt = 1U << 5, kPrefetchw = 1U << 8;
-  if (kvm_cpuid_entry2* extended = find(model.cpuid, 0x8000'0001)) {
+  if (kvm_cpuid_entry2* extended = find_cpuid(model.cpuid, 0x8000'0001)) {
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
     if (__get_cpuid(extended->function, &eax, &ebx, &ecx, &edx) != 0)
       extended->ecx |= ecx & (kLahf | kLzcnt | kPrefetchw);
   }
-  kvm_cpuid_entry2* features = find(model.cpuid, 1);
+  kvm_cpuid_entry2* features = find_cpuid(model.cpuid, 1);
   if (features != nullptr && (components & ~kX87AndSse) != 0) features->ecx |= kXsave;
 }
 
@@ -63,48 +59,19 @@ void restrict(CpuModel& model) {
 void choose_features(CpuModel& model) {
   model.xsave_features = kX87AndSse;
   model.xsave_bytes = kLegacyXsaveBytes;
-  const kvm_cpuid_entry2* state = find(model.cpuid, 0xd);
+  const kvm_cpuid_entry2* state = find_cpuid(model.cpuid, 0xd);
   if (state == nullptr) return;
   model.xsave_features |= state->eax | std::uint64_t{state->edx} << 32;
   for (unsigned component = 2; component < 63; ++component) {
     if ((model.xsave_features & (1ULL << component)) == 0) continue;
-    const kvm_cpuid_entry2* part = find(model.cpuid, 0xd, component);
+    const kvm_cpuid_entry2* part = find_cpuid(model.cpuid, 0xd, component);
     if (part != nullptr) model.xsave_bytes = std::max<std::size_t>(model.xsave_bytes, part->ebx + part->eax);
   }
 }
 
-kvm_segment segment(std::uint16_t selector, std::uint8_t type, std::uint8_t dpl, bool code) {
-  kvm_segment s{};
-  s.selector = selector;
-  s.limit = 0xffff'ffff;
-  s.type = type;
-  s.present = 1;
-  s.dpl = dpl;
-  s.s = 1;
-  s.g = 1;
-  s.l = code ? 1 : 0;
-  s.db = code ? 0 : 1;
-  return s;
-}
-
 void fill_sregs(kvm_sregs& sregs, const CpuModel& model, const VcpuArea& area, Gpa root) {
-  sregs.cs = segment(FL_KERNEL_CS, 0xb, 0, true);
-  sregs.ss = segment(FL_KERNEL_SS, 0x3, 0, false);
   // Linux gives a new program null data segments; FS and GS have bases of their own.
-  kvm_segment null{};
-  null.unusable = 1;
-  sregs.ds = sregs.es = sregs.fs = sregs.gs = null;
-  sregs.ldt = null;
-  sregs.tr = kvm_segment{};
-  sregs.tr.selector = FL_TSS;
-  sregs.tr.base = area.tss().raw();
-  sregs.tr.limit = VcpuArea::tss_limit();
-  sregs.tr.type = 0xb;
-  sregs.tr.present = 1;
-  sregs.gdt.base = area.gdt().raw();
-  sregs.gdt.limit = VcpuArea::gdt_limit();
-  sregs.idt.base = monitor_address(kIdtFrame).raw();
-  sregs.idt.limit = FL_VECTORS * 16 - 1;
+  set_descriptors(sregs, {area.gdt(), area.tss(), monitor_address(kIdtFrame)});
   sregs.cr0 = kCr0;
   sregs.cr3 = root.raw();
   sregs.cr4 = model.cr4;
@@ -130,7 +97,7 @@ Result<void> set_start_sregs(const VcpuFd& vcpu, CpuModel& model, const VcpuArea
     if (done) return done;
     if ((model.cr4 & bit.cr4) == 0) continue;
     model.cr4 &= ~bit.cr4;
-    if (kvm_cpuid_entry2* leaf = find(model.cpuid, bit.leaf)) leaf->*bit.word &= ~bit.bit;
+    if (kvm_cpuid_entry2* leaf = find_cpuid(model.cpuid, bit.leaf)) leaf->*bit.word &= ~bit.bit;
     if (auto set = vcpu.set_cpuid(model.cpuid); !set) return set;
     fill_sregs(*sregs, model, area, root);
     done = vcpu.set_sregs(*sregs);
@@ -148,24 +115,25 @@ Result<void> set_start_sregs(const VcpuFd& vcpu, CpuModel& model, const VcpuArea
 CpuModel make_cpu_model(std::vector<kvm_cpuid_entry2> supported, mmu::PagingMode mode) {
   CpuModel model;
   model.cpuid = std::move(supported);
-  const kvm_cpuid_entry2* listed = find(model.cpuid, 7);
+  const kvm_cpuid_entry2* listed = find_cpuid(model.cpuid, 7);
   model.lists_la57 = listed != nullptr && (listed->ecx & kLa57) != 0;
   restrict(model);
   model.cr4 = kCr4Pae | kCr4Osfxsr | kCr4Osxmmexcpt;
   for (const OptionalBit& bit : kOptional) {
-    if (const kvm_cpuid_entry2* leaf = find(model.cpuid, bit.leaf); leaf != nullptr && (leaf->*bit.word & bit.bit) != 0)
+    if (const kvm_cpuid_entry2* leaf = find_cpuid(model.cpuid, bit.leaf);
+        leaf != nullptr && (leaf->*bit.word & bit.bit) != 0)
       model.cr4 |= bit.cr4;
   }
   if (mode == mmu::PagingMode::kFiveLevel) {
     model.cr4 |= kCr4La57;
-    if (kvm_cpuid_entry2* leaf = find(model.cpuid, 7); leaf != nullptr && model.lists_la57) leaf->ecx |= kLa57;
+    if (kvm_cpuid_entry2* leaf = find_cpuid(model.cpuid, 7); leaf != nullptr && model.lists_la57) leaf->ecx |= kLa57;
   }
   choose_features(model);
   return model;
 }
 
 Result<void> boot_vcpu(const VcpuFd& vcpu, unsigned index, CpuModel& model, const VcpuArea& area, Gpa root) {
-  if (kvm_cpuid_entry2* leaf = find(model.cpuid, 1)) leaf->ebx = (leaf->ebx & 0x00ff'ffff) | index << 24;
+  if (kvm_cpuid_entry2* leaf = find_cpuid(model.cpuid, 1)) leaf->ebx = (leaf->ebx & 0x00ff'ffff) | index << 24;
   if (auto done = vcpu.set_cpuid(model.cpuid); !done) return done;
   if (auto done = set_start_sregs(vcpu, model, area, root); !done) return done;
   if ((model.cr4 & kCr4Osxsave) != 0) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 
+#include "vmm/kvm/cpuid.hpp"
 #include "vmm/kvm/doctor_parts.hpp"
 #include "vmm/kvm/monitor_check.hpp"
 #include "vmm/kvm/probe_guest.hpp"
@@ -71,10 +72,9 @@ class Prober {
     const auto event = guest_.run(Code{0xb8, 0x01, 0x00, 0x00, 0x00, 0x0f, 0xa2, 0x89, 0xca, 0x0f, 0x05});
     if (!event) return tl::unexpected(event.error());
     const auto seen = static_cast<std::uint32_t>(vcpu_.regs()[UserRegs::kRdx]);
-    const auto& entries = machine_.cpu_model().cpuid;
-    const auto leaf = std::ranges::find_if(entries, [](const kvm_cpuid_entry2& e) { return e.function == 1; });
+    const kvm_cpuid_entry2* leaf = find_cpuid(machine_.cpu_model().cpuid, 1);
     constexpr std::uint32_t kDynamic = 1U << 27 | 1U << 31;  // OSXSAVE follows CR4; "hypervisor" may come or go
-    const bool same = leaf != entries.end() && ((leaf->ecx ^ seen) & ~kDynamic) == 0;
+    const bool same = leaf != nullptr && ((leaf->ecx ^ seen) & ~kDynamic) == 0;
     found("cpuid-in-user-code", same ? "what KVM was told" : fmt::format("the host's own (leaf 1 ECX {:#x})", seen),
           same);
     return {};

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "mmu/arch/pte.hpp"
+#include "vmm/kvm/descriptors.hpp"
 
 // guest/stubs/entry.S
 extern "C" const std::byte faultline_stubs[];
@@ -66,15 +67,10 @@ void write_tables(const GuestRam& ram, mmu::PagingMode mode) {
 
 }  // namespace
 
-// SDM vol. 3A, "64-Bit IDT Gate Descriptors". Interrupt gates: IF is clear in the stubs.
 std::array<std::uint64_t, 2> idt_gate(unsigned vector) {
-  const std::uint64_t offset = monitor_address(kStubFrame).raw() + vector * FL_STUB_BYTES;
   const bool callable_from_user = vector == 3 || vector == 4;  // INT3 and INTO, as Linux has it
-  const std::uint64_t dpl = callable_from_user ? 3 : 0;
-  const std::uint64_t low = (offset & 0xffff) | std::uint64_t{FL_KERNEL_CS} << 16 |
-                            std::uint64_t{ist_of(vector)} << 32 | 0x8e00ULL << 32 | dpl << 45 |
-                            ((offset >> 16) & 0xffff) << 48;
-  return {low, offset >> 32};
+  return interrupt_gate(monitor_address(kStubFrame) + vector * FL_STUB_BYTES, ist_of(vector),
+                        callable_from_user ? 3 : 0);
 }
 
 void build_monitor(const GuestRam& ram, mmu::PagingMode mode, StubVariant variant) {
@@ -96,26 +92,11 @@ VcpuArea::VcpuArea(const GuestRam& ram, unsigned vcpu)
 
 void VcpuArea::build() const { write_fixed_part(std::span<std::byte, kFixedBytes>(page_, kFixedBytes)); }
 
-// SDM vol. 3A, "Segment Descriptors" and "64-Bit Task State Segment".
 void VcpuArea::write_fixed_part(std::span<std::byte, kFixedBytes> page) const {
-  std::byte* gdt_words = page.data();
-  constexpr std::uint64_t kCode = 0x00af'9b00'0000'ffffULL;  // L=1, DPL 0, accessed
-  constexpr std::uint64_t kData = 0x00cf'9300'0000'ffffULL;
-  constexpr std::uint64_t kDpl3 = 3ULL << 45;
-  store64(gdt_words + FL_KERNEL_CS, kCode);
-  store64(gdt_words + FL_KERNEL_SS, kData);
-  store64(gdt_words + (FL_USER_SS & ~7), kData | kDpl3);
-  store64(gdt_words + (FL_USER_CS & ~7), kCode | kDpl3);
-  const std::uint64_t base = tss().raw();
-  store64(gdt_words + FL_TSS, tss_limit() | (base & 0xff'ffff) << 16 | 0x8bULL << 40 | ((base >> 24) & 0xff) << 56);
-  store64(gdt_words + FL_TSS + 8, base >> 32);
-
-  std::byte* segment = page.data() + kTssOffset;
-  store64(segment + 4, rsp0().raw());
-  for (unsigned i = 0; i < kIst.size(); ++i) store64(segment + 36 + i * 8, (base_ + kIst[i].top).raw());
-  // No I/O permission bitmap: it would begin beyond the limit, so user code has no port.
-  const std::uint16_t no_bitmap = kTssBytes;
-  std::memcpy(segment + 102, &no_bitmap, sizeof no_bitmap);
+  write_gdt(page.first<kGdtLimit + 1>(), tss());
+  std::array<Gva, kIst.size()> stacks;
+  for (unsigned i = 0; i < kIst.size(); ++i) stacks[i] = base_ + kIst[i].top;
+  write_tss(page.subspan<kTssOffset, kTssBytes>(), rsp0(), stacks);
 }
 
 std::uint64_t VcpuArea::stack_top(unsigned vector) {

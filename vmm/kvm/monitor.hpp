@@ -20,6 +20,7 @@
 
 #include "guest/abi.h"
 #include "mmu/arch/paging_mode.hpp"
+#include "vmm/kvm/descriptors.hpp"
 #include "vmm/ram/guest_ram.hpp"
 
 namespace faultline::vmm::kvm {
@@ -76,8 +77,6 @@ class VcpuArea {
 
   [[nodiscard]] Gva gdt() const { return base_; }
   [[nodiscard]] Gva tss() const { return base_ + kTssOffset; }
-  [[nodiscard]] static constexpr std::uint16_t gdt_limit() { return FL_TSS + 16 - 1; }
-  [[nodiscard]] static constexpr std::uint16_t tss_limit() { return kTssBytes - 1; }
 
   // The frame that the gate of `vector` leaves when it is entered from user code.
   [[nodiscard]] StubFrame& frame(unsigned vector) const;
@@ -88,7 +87,6 @@ class VcpuArea {
   [[nodiscard]] bool contains(Gva address) const { return address >= base_ && address - base_ < kPageSize; }
 
  private:
-  static constexpr std::uint16_t kTssBytes = 104;
   static_assert(kTssOffset + kTssBytes == kFixedBytes);
   static constexpr std::uint64_t kRsp0Top = 0x1000;
   static std::uint64_t stack_top(unsigned vector);
