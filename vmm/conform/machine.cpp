@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cstring>
 
 #include "guest/abi.h"
@@ -11,6 +14,8 @@
 #include "vmm/kvm/cpuid.hpp"
 #include "vmm/kvm/descriptors.hpp"
 #include "vmm/kvm/exit.hpp"
+#include "vmm/kvm/kick_signal.hpp"
+#include "vmm/run/watchdog.hpp"
 
 // guest/conform/handlers.S
 extern "C" const std::byte faultline_conform_handlers[];
@@ -73,6 +78,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const kvm::System& system, cons
   auto vcpu = vm->create_vcpu(0, *run_size);
   if (!vcpu) return tl::unexpected(vcpu.error());
   std::unique_ptr<Machine> machine(new Machine(std::move(*ram), std::move(*vm), std::move(*vcpu)));
+  kvm::install_kick_signal();
   machine->fill_memory(paging);
   if (auto set = machine->set_start_state(offered, paging); !set) return tl::unexpected(set.error());
   return machine;
@@ -150,25 +156,21 @@ Result<void> Machine::set_start_state(const Offered& offered, model::Paging pagi
 }
 
 Result<void> Machine::run(std::chrono::milliseconds limit) {
-  watchdog_.arm(limit);
+  kvm::unblock_kick_signal();
+  kvm_run& run = vcpu_.run();
+  std::atomic_ref(run.immediate_exit).store(0, std::memory_order_seq_cst);
+  const std::atomic<pid_t> self = static_cast<pid_t>(::syscall(SYS_gettid));
+  const Watchdog watchdog([&] { kvm::kick_out(run, self); }, limit);
   for (;;) {
     const auto before = std::chrono::steady_clock::now();
     const int result = ::ioctl(vcpu_.get(), KVM_RUN, 0);
     const int error = result == 0 ? 0 : errno;
     in_guest_ += std::chrono::steady_clock::now() - before;
-    const kvm_run& run = vcpu_.run();
-    if (error == 0 && run.exit_reason == KVM_EXIT_IO && run.io.port == FL_CONFORM_PORT_DONE) {
-      watchdog_.disarm();
-      return {};
-    }
+    if (error == 0 && run.exit_reason == KVM_EXIT_IO && run.io.port == FL_CONFORM_PORT_DONE) return {};
     if (error == EINTR || error == EAGAIN) {
-      if (!watchdog_.disarm()) {
-        watchdog_.arm(limit);
-        continue;
-      }
+      if (!watchdog.expired()) continue;
       return fail(fmt::format("the vCPU did not come back within {} ms", limit.count()));
     }
-    watchdog_.disarm();
     if (error != 0) return fail(fmt::format("KVM_RUN: {}", std::strerror(error)));
     return fail(describe_death());
   }

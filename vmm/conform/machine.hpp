@@ -8,7 +8,6 @@
 
 #include "tests/model/cpu.hpp"
 #include "vmm/conform/layout.hpp"
-#include "vmm/conform/watchdog.hpp"
 #include "vmm/kvm/system.hpp"
 #include "vmm/ram/guest_ram.hpp"
 
@@ -37,7 +36,7 @@ class Machine {
 
  private:
   Machine(GuestRam ram, kvm::VmFd vm, kvm::VcpuFd vcpu)
-      : ram_(std::move(ram)), vm_(std::move(vm)), vcpu_(std::move(vcpu)), watchdog_(vcpu_) {}
+      : ram_(std::move(ram)), vm_(std::move(vm)), vcpu_(std::move(vcpu)) {}
   void fill_memory(model::Paging paging) const;
   void store(Gpa at, std::uint64_t value) const;
   Result<void> set_start_state(const Offered& offered, model::Paging paging);
@@ -46,7 +45,6 @@ class Machine {
   GuestRam ram_;
   kvm::VmFd vm_;
   kvm::VcpuFd vcpu_;
-  Watchdog watchdog_;
   std::chrono::nanoseconds in_guest_{0};
 };
 

@@ -27,9 +27,13 @@ void unblock_kick_signal() {
   ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
-void send_kick_signal(pid_t thread) {
+void kick_out(kvm_run& run, const std::atomic<pid_t>& thread) {
+  std::atomic_ref(run.immediate_exit).store(1, std::memory_order_seq_cst);
+  const pid_t target = thread.load(std::memory_order_seq_cst);
+  // A signal to the calling thread itself is pending or being handled already.
+  if (target == 0 || target == static_cast<pid_t>(::syscall(SYS_gettid))) return;
   const int saved = errno;
-  ::syscall(SYS_tgkill, ::getpid(), thread, kick_signal());
+  ::syscall(SYS_tgkill, ::getpid(), target, kick_signal());
   errno = saved;
 }
 

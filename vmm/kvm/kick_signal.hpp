@@ -4,11 +4,17 @@
 
 #include <sys/types.h>
 
+#include <atomic>
+
+#include "vmm/kvm/kvm_header.hpp"
+
 namespace faultline::vmm::kvm {
 
 void install_kick_signal();
 void unblock_kick_signal();  // in the calling thread
-// Async-signal-safe.
-void send_kick_signal(pid_t thread);
+// Makes KVM_RUN of this vCPU return, or the next one if there is none. `thread`: the one in KVM_RUN
+// or on its way, 0 for none. Async-signal-safe, from any thread; whoever enters again clears
+// run.immediate_exit first.
+void kick_out(kvm_run& run, const std::atomic<pid_t>& thread);
 
 }  // namespace faultline::vmm::kvm

@@ -165,10 +165,7 @@ int KvmVcpu::enter() {
 
 void KvmVcpu::kick() {
   kicked_.store(true, std::memory_order_seq_cst);
-  std::atomic_ref(vcpu_.run().immediate_exit).store(1, std::memory_order_seq_cst);
-  // A signal to the calling thread itself is pending or being handled already.
-  const pid_t thread = thread_.load(std::memory_order_seq_cst);
-  if (thread != 0 && thread != static_cast<pid_t>(::syscall(SYS_gettid))) send_kick_signal(thread);
+  kick_out(vcpu_.run(), thread_);
 }
 
 bool KvmVcpu::take_kick() {

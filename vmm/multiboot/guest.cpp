@@ -128,9 +128,7 @@ Result<void> Guest::set_registers(std::uint32_t entry, Gpa boot_info) {
 
 void Guest::kick() {
   ending_.store(true, std::memory_order_relaxed);
-  std::atomic_ref(vcpu_.run().immediate_exit).store(1, std::memory_order_seq_cst);
-  const pid_t thread = thread_.load(std::memory_order_seq_cst);
-  if (thread != 0 && thread != static_cast<pid_t>(::syscall(SYS_gettid))) kvm::send_kick_signal(thread);
+  kvm::kick_out(vcpu_.run(), thread_);
 }
 
 void Guest::stop(int signal) {
