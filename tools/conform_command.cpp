@@ -92,8 +92,9 @@ int report(const ConformOptions& options, const Verdict& verdict) {
   return verdict.clean() ? 0 : 1;
 }
 
-int explain(std::uint64_t number, const vmm::kvm::System* system, const Capabilities* capabilities) {
-  const auto explained = explain_case(number, system, capabilities);
+int explain(std::uint64_t number, const vmm::kvm::System* system, const Capabilities* capabilities,
+            const Baseline& baseline) {
+  const auto explained = explain_case(number, system, capabilities, baseline);
   if (!explained) return complain(vmm::kExitUsage, explained.error().message);
   std::fputs(explained->text.c_str(), stdout);
   return explained->passed ? 0 : 1;
@@ -115,7 +116,7 @@ int conform_command(const ConformOptions& options) {
   request.feature = options.feature;
   request.section = options.section;
   if (options.model_only) {
-    if (options.number) return explain(*options.number, nullptr, nullptr);
+    if (options.number) return explain(*options.number, nullptr, nullptr, *baseline);
     return report(options, compare_walkers(request));
   }
 
@@ -123,8 +124,8 @@ int conform_command(const ConformOptions& options) {
   if (!system) return complain(vmm::kExitHarness, system.error().message + "; --model-only needs no KVM");
   const auto capabilities = probe(*system);
   if (!capabilities) return complain(vmm::kExitHarness, capabilities.error().message);
-  if (options.number) return explain(*options.number, &*system, &*capabilities);
   request.baseline = baseline->of(capabilities->backend);
+  if (options.number) return explain(*options.number, &*system, &*capabilities, request.baseline);
   const ProgressBar bar;
   request.progress = [&bar](std::uint64_t done, std::uint64_t of) { bar.draw(done, of); };
   auto verdict = run_matrix(*system, *capabilities, request);

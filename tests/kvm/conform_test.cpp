@@ -1,6 +1,8 @@
 // The matrix on the KVM at hand, in a small size; the default size is `ctest -L campaign`.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "vmm/conform/conformance.hpp"
 #include "vmm/conform/runner.hpp"
 
@@ -70,9 +72,29 @@ TEST_F(Conform, ADeadVcpuCostsOneCase) {
 }
 
 TEST_F(Conform, OneCaseIsExplained) {
-  const auto explained = explain_case(4'000'000'000'000'540, &*system_, &capabilities_);
+  const auto explained = explain_case(4'000'000'000'000'540, &*system_, &capabilities_, Baseline());
   ASSERT_TRUE(explained) << explained.error().message;
   EXPECT_NE(explained->text.find("got       no fault"), std::string::npos) << explained->text;
+}
+
+// One case that deviates here, with the baseline that knows it and with an empty one.
+TEST_F(Conform, AKnownDeviationIsExplainedAsOne) {
+  Request request;
+  request.selection = {.cases = 20'000, .seed = 11};
+  request.section = "straddle";
+  const std::vector<Group> groups = run(request).groups();
+  const auto known = std::ranges::find_if(groups, [](const Group& g) { return !g.known_as.empty(); });
+  if (known == groups.end()) GTEST_SKIP() << "no deviation of this backend is known";
+  const Baseline baseline = Baseline::builtin().of(capabilities_.backend);
+  const auto explained = explain_case(known->minimal, &*system_, &capabilities_, baseline);
+  ASSERT_TRUE(explained) << explained.error().message;
+  EXPECT_TRUE(explained->passed) << explained->text;
+  EXPECT_NE(explained->text.find("known     " + known->known_as + ": " + known->reason), std::string::npos)
+      << explained->text;
+  const auto news = explain_case(known->minimal, &*system_, &capabilities_, Baseline());
+  ASSERT_TRUE(news) << news.error().message;
+  EXPECT_FALSE(news->passed);
+  EXPECT_EQ(news->text.find("known  "), std::string::npos) << news->text;
 }
 
 }  // namespace

@@ -25,12 +25,13 @@ Result<Verdict> run_matrix(const kvm::System& system, const Capabilities& capabi
 Verdict compare_walkers(const Request& request);
 
 // One case, explained: entries, instruction, the model's walk, expected and got. Without a
-// machine, nothing is got.
+// machine, nothing is got. A deviation that `baseline` knows passes.
 struct Explained {
   std::string text;
   bool passed = true;
 };
-Result<Explained> explain_case(std::uint64_t number, const kvm::System* system, const Capabilities* capabilities);
+Result<Explained> explain_case(std::uint64_t number, const kvm::System* system, const Capabilities* capabilities,
+                               const Baseline& baseline);
 
 // What --list shows: sections with their dimensions, rules with their source, features.
 std::string list_matrix();

@@ -81,7 +81,8 @@ void add_walk(std::string& text, const Expected& e) {
 
 }  // namespace
 
-Result<Explained> explain_case(std::uint64_t number, const kvm::System* system, const Capabilities* capabilities) {
+Result<Explained> explain_case(std::uint64_t number, const kvm::System* system, const Capabilities* capabilities,
+                               const Baseline& baseline) {
   const model::Cpu cpu = capabilities != nullptr ? capabilities->offered.cpu : model::Cpu{46, true, true, false};
   const std::vector<Section> matrix = make_matrix(cpu);
   const auto found = find_case(matrix, number);
@@ -120,8 +121,10 @@ Result<Explained> explain_case(std::uint64_t number, const kvm::System* system, 
     text += fmt::format("got       {}\n", o.done ? describe(one, o) : o.death);
   });
   if (!ran) return tl::unexpected(ran.error());
+  const Deviation* known = difference ? baseline.find(failure_of(c, *difference, section.name)) : nullptr;
   text += fmt::format("verdict   {}\n", difference ? difference->what : "as expected");
-  return Explained{text, !difference && !mmu};
+  if (known != nullptr) text += fmt::format("known     {}: {}\n", known->id, known->reason);
+  return Explained{text, (!difference || known != nullptr) && !mmu};
 }
 
 std::string list_matrix() {

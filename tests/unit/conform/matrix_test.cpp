@@ -84,7 +84,7 @@ TEST(Matrix, MmuAgreesWithTheModel) {
 }
 
 TEST(Matrix, ACaseIsExplainedWithoutAMachine) {
-  const auto explained = explain_case(1'000'000'000'023'853, nullptr, nullptr);
+  const auto explained = explain_case(1'000'000'000'023'853, nullptr, nullptr, Baseline());
   ASSERT_TRUE(explained);
   for (const char* part : {"section leaf", "PML4E", "jmp rdi", "expected", "agrees"})
     EXPECT_NE(explained->text.find(part), std::string::npos) << part << " in\n" << explained->text;
