@@ -56,21 +56,27 @@ Result<void> KvmMachine::set_up() {
   return {};
 }
 
-Result<std::unique_ptr<KvmVcpu>> KvmMachine::make_vcpu() {
+Result<KvmMachine::BareVcpu> KvmMachine::create_bare_vcpu(Gpa root) {
   const auto index = static_cast<unsigned>(flush_requests_.size());
   if (index >= kMaxVcpus) return fail(fmt::format("no more than {} vCPUs", kMaxVcpus));
   const VcpuArea area(ram_, index);
   area.build();
   auto vcpu = vm_.create_vcpu(index, run_size_);
   if (!vcpu) return tl::unexpected(vcpu.error());
-  const Gpa root(kKernelHalfFrame);
   if (auto done = boot_vcpu(*vcpu, index, model_, area, root); !done) return tl::unexpected(done.error());
   flush_requests_.push_back(std::make_unique<FlushRequest>(false));
+  return BareVcpu{std::move(*vcpu), index, flush_requests_.back().get()};
+}
+
+Result<std::unique_ptr<KvmVcpu>> KvmMachine::make_vcpu() {
+  const Gpa root(kKernelHalfFrame);
+  auto bare = create_bare_vcpu(root);
+  if (!bare) return tl::unexpected(bare.error());
   VcpuCapabilities capabilities;
   capabilities.backend = backend_.name;
   capabilities.supervisor_code = true;
   capabilities.five_level_paging = config_.mode == mmu::PagingMode::kFiveLevel;
-  return std::make_unique<KvmVcpu>(std::move(*vcpu), index, model_, ram_, sink_.variant, *flush_requests_.back(),
+  return std::make_unique<KvmVcpu>(std::move(bare->fd), bare->index, model_, ram_, sink_.variant, *bare->flush,
                                    std::move(capabilities), root);
 }
 

@@ -25,6 +25,14 @@ class KvmMachine final : public Machine {
 
   // As create_vcpu(), by its own type.
   Result<std::unique_ptr<KvmVcpu>> create_kvm_vcpu();
+  // One that runs code at CPL0, for whoever does that by himself: in the start state, at the resume
+  // stub, with `root` in CR3. Its flush request is for the way back through the stubs.
+  struct BareVcpu {
+    VcpuFd fd;
+    unsigned index = 0;
+    FlushRequest* flush = nullptr;
+  };
+  Result<BareVcpu> create_bare_vcpu(Gpa root);
   // For doctor and tests.
   [[nodiscard]] const BackendInfo& backend_info() const { return backend_; }
   [[nodiscard]] const SinkChoice& sink_choice() const { return sink_; }
