@@ -175,6 +175,8 @@ inline constexpr std::uint32_t kExitReasons = KVM_EXIT_NOTIFY + 1;
 [[nodiscard]] KvmExit decode_exit(const kvm_run& run);
 // "KVM_EXIT_IO".
 [[nodiscard]] std::string_view name(const KvmExit& exit);
+// The same by its number; empty for one that is newer than this program.
+[[nodiscard]] std::string_view exit_reason_name(std::uint32_t reason);
 // "KVM_EXIT_IO: out to port 0xce, 1 byte, 1 time".
 [[nodiscard]] std::string describe(const KvmExit& exit);
 

@@ -160,6 +160,10 @@ struct Payload {
 
 }  // namespace
 
+std::string_view exit_reason_name(std::uint32_t reason) {
+  return reason < kNames.size() ? kNames[reason] : std::string_view();
+}
+
 std::string_view name(const KvmExit& exit) {
   return std::visit(
       []<class E>(const E&) -> std::string_view {

@@ -172,17 +172,21 @@ std::string quoted(const mmu::AddressSpace& mm, std::uint64_t address) {
   return out + "\"...";
 }
 
-std::string argument(const Task& task, char how, std::uint64_t value) {
+// `mm`: where strings are; null: nowhere.
+std::string argument(const mmu::AddressSpace* mm, char how, std::uint64_t value) {
   const auto low = static_cast<std::int32_t>(value);
   constexpr std::int32_t kAtFdcwd = -100;
   switch (how) {
     case 'd': return fmt::format("{}", low);
     case 'u': return fmt::format("{}", value);
     case 'o': return fmt::format("0{:o}", static_cast<std::uint32_t>(value));
-    case 's': return quoted(task.mm(), value);
+    case 's':
+      if (mm != nullptr) return quoted(*mm, value);
+      break;
     case 'f': return low == kAtFdcwd ? "AT_FDCWD" : fmt::format("{}", low);
-    default: return value == 0 ? "0" : fmt::format("{:#x}", value);
+    default: break;
   }
+  return value == 0 ? "0" : fmt::format("{:#x}", value);
 }
 
 bool returns_address(std::uint64_t number) { return number == SYS_mmap || number == SYS_brk || number == SYS_mremap; }
@@ -198,14 +202,7 @@ std::string result_text(const SyscallRecord& record) {
   return fmt::format("{}", record.result);
 }
 
-}  // namespace
-
-std::string errno_name(int error) {
-  const char* name = ::strerrorname_np(error);
-  return name != nullptr ? name : fmt::format("errno {}", error);
-}
-
-std::string format_syscall(const Task& task, const SyscallRecord& record) {
+std::string format_call(const mmu::AddressSpace* mm, const SyscallRecord& record) {
   const std::uint64_t number = record.args.number;
   const std::string_view known = syscall_name(number);
   std::string out = known.empty() ? fmt::format("syscall_{}", number) : std::string(known);
@@ -214,9 +211,20 @@ std::string format_syscall(const Task& task, const SyscallRecord& record) {
   out += '(';
   for (unsigned i = 0; i < how.size(); ++i) {
     if (i > 0) out += ", ";
-    out += argument(task, how[i], record.args[i]);
+    out += argument(mm, how[i], record.args[i]);
   }
   return out + ") = " + result_text(record);
 }
+
+}  // namespace
+
+std::string errno_name(int error) {
+  const char* name = ::strerrorname_np(error);
+  return name != nullptr ? name : fmt::format("errno {}", error);
+}
+
+std::string format_syscall(const Task& task, const SyscallRecord& record) { return format_call(&task.mm(), record); }
+
+std::string format_syscall(const SyscallRecord& record) { return format_call(nullptr, record); }
 
 }  // namespace faultline::vmm::linux_abi

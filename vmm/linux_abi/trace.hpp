@@ -9,6 +9,8 @@ namespace faultline::vmm::linux_abi {
 
 // `openat(AT_FDCWD, "/etc/passwd", O_RDONLY) = 3`. Strings are peeked at without faulting.
 std::string format_syscall(const Task& task, const SyscallRecord& record);
+// The same where there is no memory to look at: strings are addresses.
+std::string format_syscall(const SyscallRecord& record);
 // "EFAULT"; "errno 600" for what has no name.
 std::string errno_name(int error);
 
