@@ -36,6 +36,8 @@ class JsonWriter {
   }
   // A count of thousandths: 1234567 is written 1234.567.
   void thousandths(std::uint64_t v);
+  // A value that is JSON already.
+  void raw(std::string_view json) { plain(json); }
   // "0x1f": a string, because a JSON number keeps 53 bits only.
   void hex(std::uint64_t v);
   // Escapes what must be; bytes that are no UTF-8 become U+FFFD.
