@@ -223,6 +223,12 @@ std::string errno_name(int error) {
   return name != nullptr ? name : fmt::format("errno {}", error);
 }
 
+std::optional<unsigned> argument_count(std::uint64_t number) {
+  const auto shape = std::ranges::find(kShapes, number, &Shape::number);
+  if (shape == kShapes.end()) return std::nullopt;
+  return static_cast<unsigned>(shape->arguments.size());
+}
+
 std::string format_syscall(const Task& task, const SyscallRecord& record) { return format_call(&task.mm(), record); }
 
 std::string format_syscall(const SyscallRecord& record) { return format_call(nullptr, record); }
