@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -21,7 +22,7 @@ class TraceRules {
     if (!trace.is_object() || !trace.contains("traceEvents") || !trace["traceEvents"].is_array())
       return {"no array traceEvents"};
     for (const auto& event : trace["traceEvents"]) check(event);
-    for (auto& [track, slices] : slices_) check_nesting(track, slices);
+    for (auto& [track, edges] : edges_) check_nesting(track, edges);
     for (const auto& [id, points] : arrows_) check_arrow(id, points);
     return errors_;
   }
@@ -29,6 +30,11 @@ class TraceRules {
  private:
   using Json = nlohmann::json;
   using Key = std::pair<std::uint64_t, std::uint64_t>;  // pid, tid
+  struct Edge {
+    bool begin;
+    std::int64_t at;
+    std::string name;
+  };
   struct Interval {
     std::int64_t begin, end;
   };
@@ -54,7 +60,10 @@ class TraceRules {
     if (owner->second != track.first) wrong("a thread of two processes", event);
     if (phase == "M") return check_metadata(event);
     if (!event.contains("ts") || !event["ts"].is_number() || event["ts"] < 0) return wrong("no ts", event);
-    if (phase == "X") return check_slice(event, track);
+    if (phase == "B" || phase == "E") {
+      edges_[track].push_back({phase == "B", nanoseconds(event["ts"]), event["name"]});
+      return;
+    }
     if (phase == "C") return check_counter(event);
     if (phase == "s" || phase == "t" || phase == "f") return add_point(event, phase[0], track);
     if (phase != "i") return wrong("phase unknown", event);
@@ -69,11 +78,6 @@ class TraceRules {
     const auto argument = kArguments.find(event["name"].get<std::string>());
     if (argument == kArguments.end() || !event["args"].contains(argument->second)) wrong("bad metadata", event);
   }
-  void check_slice(const Json& event, Key track) {
-    if (!event.contains("dur") || !event["dur"].is_number() || event["dur"] <= 0) return wrong("no dur", event);
-    const std::int64_t begin = nanoseconds(event["ts"]);
-    slices_[track].push_back({begin, begin + nanoseconds(event["dur"])});
-  }
   void check_counter(const Json& event) {
     if (!event.contains("args") || event["args"].empty()) return wrong("a counter without series", event);
     for (const auto& [series, value] : event["args"].items())
@@ -85,17 +89,25 @@ class TraceRules {
                                            event["cat"].get<std::string>() + event["name"].get<std::string>()});
   }
 
-  // In the order of the file, which decides between slices of the same begin.
-  void check_nesting(Key track, std::vector<Interval>& slices) {
-    std::ranges::stable_sort(slices, {}, &Interval::begin);
-    std::vector<Interval> open;
-    for (const Interval& s : slices) {
-      while (!open.empty() && open.back().end <= s.begin) open.pop_back();
-      if (!open.empty() && open.back().end < s.end)
-        errors_.push_back(fmt::format("slices of track {}/{} cross: {}-{} and {}-{}", track.first, track.second,
-                                      open.back().begin, open.back().end, s.begin, s.end));
-      open.push_back(s);
+  // Edges of the same time come in the order of the file.
+  void check_nesting(Key track, std::vector<Edge>& edges) {
+    const auto bad = [&](const std::string& what, const Edge& e) {
+      errors_.push_back(fmt::format("track {}/{}: {} {} at {}", track.first, track.second, what, e.name, e.at));
+    };
+    std::ranges::stable_sort(edges, {}, &Edge::at);
+    std::vector<Edge> open;
+    for (const Edge& e : edges) {
+      if (e.begin) {
+        open.push_back(e);
+      } else if (open.empty() || open.back().name != e.name) {
+        bad("nothing that ends with", e);
+      } else {
+        if (open.back().at == e.at) bad("no length:", e);
+        slices_[track].push_back({open.back().at, e.at});
+        open.pop_back();
+      }
     }
+    for (const Edge& e : open) bad("never ends:", e);
   }
   // One begin, one end, in time, each within a slice of its track.
   void check_arrow(const std::string& id, const std::vector<Point>& points) {
@@ -115,6 +127,7 @@ class TraceRules {
 
   std::vector<std::string> errors_;
   std::map<std::uint64_t, std::uint64_t> process_of_;  // of a thread
+  std::map<Key, std::vector<Edge>> edges_;
   std::map<Key, std::vector<Interval>> slices_;
   std::map<std::string, std::vector<Point>> arrows_;
 };

@@ -56,7 +56,7 @@ void TraceWriter::add(const recording::Event& event, const recording::Exit& exit
   const Slice at = process.guest.after_all({bounded(exit.entered_ns), bounded(exit.left_ns)});
   process.guest.mark();
   process.host.mark();
-  slice("guest", "guest", event.process, event.process, at);
+  begin_slice("guest", "guest", event.process, event.process, at);
   json_.key("args").begin_object();
   json_.key("event").number(event.number);
   json_.key("exit").string(name(exit.reason));
@@ -68,6 +68,7 @@ void TraceWriter::add(const recording::Event& event, const recording::Exit& exit
   json_.key("entries").number(exit.raw.entries);
   json_.end_object();
   json_.end_object();
+  end_slice("guest", "guest", event.process, event.process, at);
   process.before = process.last;
   process.last = at;
   latest_ns_ = std::max(latest_ns_, at.end);
@@ -82,8 +83,9 @@ void TraceWriter::parts(std::uint32_t process, const FaultRecord& record, Slice 
   const auto part = [&](std::string_view name, std::uint64_t nanoseconds) {
     const std::uint64_t until = std::min(from + bounded(nanoseconds), whole.end);
     if (until <= from) return;
-    slice(name, "fault", process, kHostThreads + process, {from, until});
+    begin_slice(name, "fault", process, kHostThreads + process, {from, until});
     json_.end_object();
+    end_slice(name, "fault", process, kHostThreads + process, {from, until});
     from = until;
   };
   const bool user = record.origin == mmu::FaultOrigin::kUser;
@@ -98,7 +100,7 @@ void TraceWriter::add(const recording::Event& event, const recording::Fault& fau
   Process& process = processes_[event.process];
   const Slice whole = process.host.after_all(whole_of(fault));
   const std::string_view title = r.path.steps().empty() ? "fault" : mmu::name(r.path.decided_by());
-  slice(title, "fault", event.process, kHostThreads + event.process, whole);
+  begin_slice(title, "fault", event.process, kHostThreads + event.process, whole);
   json_.key("args").begin_object();
   json_.key("event").number(event.number);
   json_.key("fault").number(r.sequence);
@@ -117,6 +119,7 @@ void TraceWriter::add(const recording::Event& event, const recording::Fault& fau
   json_.end_object();
   json_.end_object();
   parts(event.process, r, whole);
+  end_slice(title, "fault", event.process, kHostThreads + event.process, whole);
   latest_ns_ = std::max(latest_ns_, whole.end);
 
   if (r.origin != mmu::FaultOrigin::kUser) return;
@@ -138,7 +141,7 @@ void TraceWriter::add(const recording::Event& event, const recording::Syscall& c
   const Slice at = processes_[event.process].host.around({bounded(call.started_ns), bounded(call.ended_ns)});
   const std::string_view known = linux_abi::syscall_name(call.number);
   const std::string title = known.empty() ? fmt::format("syscall_{}", call.number) : std::string(known);
-  slice(title, "syscall", event.process, kHostThreads + event.process, at);
+  begin_slice(title, "syscall", event.process, kHostThreads + event.process, at);
   json_.key("args").begin_object();
   json_.key("event").number(event.number);
   json_.key("arguments").begin_array();
@@ -148,6 +151,7 @@ void TraceWriter::add(const recording::Event& event, const recording::Syscall& c
   json_.key("blocked").boolean(call.blocked);
   json_.end_object();
   json_.end_object();
+  end_slice(title, "syscall", event.process, kHostThreads + event.process, at);
   latest_ns_ = std::max(latest_ns_, at.end);
 }
 
@@ -200,8 +204,10 @@ void TraceWriter::vcpu_slice(std::uint64_t until_ns) {
   if (!running_ || until_ns <= running_since_) return;
   const Slice at = vcpu_.after_all({running_since_, until_ns});
   vcpu_.mark();
-  slice(fmt::format("{} ({})", programs_.name(*running_), *running_), "vcpu", kMachine, kMachine, at);
+  const std::string title = fmt::format("{} ({})", programs_.name(*running_), *running_);
+  begin_slice(title, "vcpu", kMachine, kMachine, at);
   json_.end_object();
+  end_slice(title, "vcpu", kMachine, kMachine, at);
 }
 
 void TraceWriter::add(const recording::Event& event, const recording::Switch& change) {

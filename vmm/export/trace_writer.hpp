@@ -60,7 +60,8 @@ class TraceWriter {
 
   // Each begins an object of traceEvents, the caller ends it.
   void begin(char phase, std::string_view name, std::string_view category, std::uint64_t pid, std::uint64_t tid);
-  void slice(std::string_view name, std::string_view category, std::uint64_t pid, std::uint64_t tid, Slice at);
+  void begin_slice(std::string_view name, std::string_view category, std::uint64_t pid, std::uint64_t tid, Slice at);
+  void end_slice(std::string_view name, std::string_view category, std::uint64_t pid, std::uint64_t tid, Slice at);
   void instant(std::string_view name, std::string_view category, const recording::Event& event);
   void counter(std::string_view name, std::uint64_t pid, std::uint64_t time_ns, std::string_view unit,
                std::uint64_t value);
