@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Makes the table of docs/conformance.md from what `faultline conform --json` said in the lab.
 
-  conformance_table.py RESULTS BACKEND...
+  conformance_table.py [--write] RESULTS BACKEND...
 
-RESULTS/BACKEND holds files/conform.json, about (the machine in words) and seconds. The table goes between
-two marks in docs/conformance.md, whose rest stays as it is, and to standard output. It is written only when
-all five backends are there. Status 1: a backend gave no answer.
+RESULTS/BACKEND holds files/conform.json, about (the machine in words) and times (seconds of the boot, and of the
+command). The table goes to standard output, and with --write between two marks in docs/conformance.md, whose rest
+stays as it is, if all five backends are there. Status 1: a backend gave no answer.
 
 Of the object, `cases` is needed: the number of cases run. Lists of counts make rows: `rules`, whose objects have
 a `rule`, and `features`, whose objects have a `feature`. `groups` are the deviations, one for each cause.
@@ -40,7 +40,11 @@ def read(results, backend):
             if not isinstance(line.get(key), str) or not all(isinstance(line.get(c, 0), int) for c in COUNTS):
                 raise Bad(f"{backend}: in {table_name}, a {key} without a name or a count that is no number")
     answer["about"] = (folder / "about").read_text().strip()
-    answer["seconds_outside"] = int((folder / "seconds").read_text())
+    answer["day"] = datetime.date.fromtimestamp((folder / "files" / "conform.json").stat().st_mtime)
+    try:
+        answer["boot"], answer["took"] = map(float, (folder / "times").read_text().split())
+    except (OSError, ValueError) as error:
+        raise Bad(f"{backend}: no times: {error}") from None
     return answer
 
 
@@ -82,19 +86,19 @@ def deviations(answers):
 
 def table(answers):
     """Markdown: a column for each backend."""
-    lines = [f"Made on {datetime.date.today().isoformat()} by `tests/lab/run all conform`.", ""]
+    lines = [f"Made on {max(answer['day'] for answer in answers.values())} by `tests/lab/run all conform`.", ""]
     lines += [f"- {backend}: {answer['about']}" for backend, answer in answers.items()]
     lines += [""] + rows(answers, "rules", "rule")
     lines.append(row(["cases run"] + [str(answer["cases"]) for answer in answers.values()]))
-    lines.append(row(["cases a second, by its clock"] + [rate(answer) for answer in answers.values()]))
-    lines.append(row(["seconds, with the boot"] + [str(answer["seconds_outside"]) for answer in answers.values()]))
+    lines.append(row(["seconds to boot"] + [f"{answer['boot']:.0f}" for answer in answers.values()]))
+    lines.append(row(["seconds to run"] + [f"{answer['took']:.0f}" for answer in answers.values()]))
+    lines.append(row(["cases a second"] + [rate(answer) for answer in answers.values()]))
     lines += [""] + rows(answers, "features", "feature") + ["", "Deviations:", ""] + deviations(answers)
     return "\n".join(lines) + "\n"
 
 
 def rate(answer):
-    seconds = answer.get("seconds")
-    return f"{answer['cases'] / seconds:.0f}" if seconds else "-"
+    return f"{answer['cases'] / answer['took']:.0f}" if answer["took"] else "-"
 
 
 def put_into(document, text):
@@ -107,8 +111,10 @@ def put_into(document, text):
 
 
 def main():
-    results, backends = pathlib.Path(sys.argv[1]), sys.argv[2:]
-    answers, status = {}, 0
+    arguments = sys.argv[1:]
+    write = arguments[:1] == ["--write"]
+    results, *backends = arguments[1:] if write else arguments
+    results, answers, status = pathlib.Path(results), {}, 0
     for backend in backends:
         try:
             answers[backend] = read(results, backend)
@@ -117,7 +123,7 @@ def main():
             status = 1
     if answers:
         print(table(answers), end="")
-    if sorted(answers) == sorted(ALL):
+    if write and sorted(answers) == sorted(ALL):
         tree = os.environ.get("source_tree") or pathlib.Path(__file__).resolve().parents[2]
         path = pathlib.Path(tree) / "docs" / "conformance.md"
         document = path.read_text() if path.exists() else "# Conformance\n"

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Runs an emulator of the lab and brings back what its machine writes to the serial port.
 
-  machine.py --serial LOG --out FOLDER --time-limit SECONDS -- EMULATOR...
+  machine.py --serial LOG --out FOLDER --times FILE --time-limit SECONDS -- EMULATOR...
 
 The emulator writes the port to LOG; tests/lab/init says what is in it. The command's output goes to
-standard output as it comes, its files to FOLDER; the exit status is the command's. 124: the time limit;
-125: the machine stopped before the command ended. However this ends, the emulator and all it started
-end with it: they are a process group of their own, and die with this process.
+standard output as it comes, its files to FOLDER; the exit status is the command's. FILE gets two numbers, the
+seconds until the command started and those that it took, by this machine's clock. 124: the time limit; 125: the
+machine stopped before the command ended. However this ends, the emulator and all it started end with it: they are
+a process group of their own, and die with this process.
 """
 import argparse
 import base64
@@ -32,6 +33,7 @@ class Serial:
         self.folder = folder
         self.pending = b""
         self.state = "boot"
+        self.started = self.ended = None
         self.status = None
         self.separator = b""
         self.name = ""
@@ -47,10 +49,10 @@ class Serial:
         word = line.split()
         if self.state == "boot":
             if line.rstrip(b"\r") == b"@lab start":
-                self.state = "output"
+                self.state, self.started = "output", time.monotonic()
         elif self.state == "output":
             if len(word) == 3 and word[:2] == [b"@lab", b"status"] and word[2].isdigit():
-                self.state, self.status = "files", int(word[2])
+                self.state, self.status, self.ended = "files", int(word[2]), time.monotonic()
                 return
             # Line ends go before the next line: the one before the status is init's.
             self.write(self.separator + line)
@@ -98,6 +100,15 @@ def follow(emulator, log, serial, limit):
         time.sleep(0.1)
 
 
+def as_nice_as_this(pid):
+    """sched(7), "The autogroup feature": a session is a group that the scheduler weighs as a whole, so that the
+    niceness of a process in a session of its own means nothing until the group has it."""
+    try:
+        pathlib.Path(f"/proc/{pid}/autogroup").write_text(str(os.nice(0)))
+    except OSError:
+        pass
+
+
 def end_group(emulator):
     try:
         os.killpg(emulator.pid, signal.SIGKILL)
@@ -110,6 +121,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--serial", required=True)
     parser.add_argument("--out", required=True, type=pathlib.Path)
+    parser.add_argument("--times", required=True, type=pathlib.Path)
     parser.add_argument("--time-limit", required=True, type=float)
     parser.add_argument("emulator", nargs="+")
     options = parser.parse_args()
@@ -120,14 +132,18 @@ def main():
     # Emulators talk to a terminal, and wait when nobody reads it.
     screen, terminal = pty.openpty()
     threading.Thread(target=drain, args=(screen, options.serial + ".screen"), daemon=True).start()
+    began, serial = time.monotonic(), Serial(options.out)
     emulator = subprocess.Popen(
         ["setpriv", "--pdeathsig", "KILL", *options.emulator], stdin=terminal, stdout=terminal, stderr=terminal,
         start_new_session=True, env={**os.environ, "TERM": "xterm"})
+    as_nice_as_this(emulator.pid)
     try:
         with open(options.serial, "rb") as log:
-            return follow(emulator, log, Serial(options.out), options.time_limit)
+            return follow(emulator, log, serial, options.time_limit)
     finally:
         end_group(emulator)
+        if serial.ended is not None:
+            options.times.write_text(f"{serial.started - began:.1f} {serial.ended - serial.started:.1f}\n")
 
 
 def drain(screen, path):
