@@ -31,6 +31,11 @@ class EditLog {
     copied_to_.push(to);
   }
   void clear() { *this = EditLog{}; }
+  // A log that was kept elsewhere: what was added after the first few is only counted.
+  void restore_totals(unsigned edits, unsigned allocated) {
+    total_ = edits;
+    allocated_.total = allocated;
+  }
 
   [[nodiscard]] std::span<const PteEdit> edits() const { return {edits_.data(), total_ < kKept ? total_ : kKept}; }
   [[nodiscard]] unsigned total_edits() const { return total_; }

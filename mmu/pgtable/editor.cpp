@@ -15,27 +15,36 @@ bool only_widens(Pte before, Pte after) {
 }
 }  // namespace
 
-void PtEditor::log(EditLog* log, PteSlot slot, Gva va, Level level, Pte before, Pte after) {
+void PtEditor::log(const PageTables* tables, EditLog* log, PteSlot slot, Gva va, Level level, Pte before, Pte after) {
   if (log != nullptr) log->add({va, level, slot.address(), before, after});
+  EditObserver* observer = tables != nullptr ? tables->edit_observer() : nullptr;
+  if (observer != nullptr) observer->edited(tables->root(), {va, level, slot.address(), before, after});
 }
 
 bool PtEditor::install(PteSlot slot, Gva va, Pte entry, Level level) {
   if (!slot.store_if_none(entry)) return false;
-  log(gather_.log(), slot, va, level, Pte(), entry);
+  log(slot, va, level, Pte(), entry);
   return true;
 }
 
 bool PtEditor::link_table(PteSlot slot, Gva va, Level level, Pte entry, EditLog* edit_log) {
   Pte expected;
   if (!slot.compare_exchange(expected, entry)) return false;
-  log(edit_log, slot, va, level, Pte(), entry);
+  log(nullptr, edit_log, slot, va, level, Pte(), entry);
+  return true;
+}
+
+bool PtEditor::link_table(const PageTables& tables, PteSlot slot, Gva va, Level level, Pte entry, EditLog* edit_log) {
+  Pte expected;
+  if (!slot.compare_exchange(expected, entry)) return false;
+  log(&tables, edit_log, slot, va, level, Pte(), entry);
   return true;
 }
 
 Pte PtEditor::clear(PteSlot slot, Gva va, Level level) {
   const Pte before = slot.exchange(Pte());
   if (before.present()) gather_.invalidate(va, before.frame(level), level);
-  log(gather_.log(), slot, va, level, before, Pte());
+  log(slot, va, level, before, Pte());
   return before;
 }
 
@@ -46,7 +55,7 @@ bool PtEditor::widen(PteSlot slot, Gva va, Pte expected, Pte entry, Level level)
     const Pte desired = entry.with(current.raw() & kHardwareBits);
     Pte seen = current;
     if (slot.compare_exchange(seen, desired)) {
-      log(gather_.log(), slot, va, level, current, desired);
+      log(slot, va, level, current, desired);
       return true;
     }
     if (seen.without(kHardwareBits) != expected.without(kHardwareBits)) return false;
@@ -62,7 +71,7 @@ void PtEditor::protect(PteSlot slot, Gva va, std::uint64_t protection_bits, Leve
   } while (!slot.compare_exchange(current, desired));
   if (desired == current) return;
   if (!only_widens(current, desired)) gather_.invalidate(va, current.frame(level), level);
-  log(gather_.log(), slot, va, level, current, desired);
+  log(slot, va, level, current, desired);
 }
 
 Pte PtEditor::clear_flags(PteSlot slot, Gva va, std::uint64_t mask, Level level) {
@@ -70,14 +79,14 @@ Pte PtEditor::clear_flags(PteSlot slot, Gva va, std::uint64_t mask, Level level)
   while (!slot.compare_exchange(current, current.without(mask))) {
   }
   if ((current.raw() & mask) != 0 && current.present()) gather_.invalidate(va, current.frame(level), level);
-  log(gather_.log(), slot, va, level, current, current.without(mask));
+  log(slot, va, level, current, current.without(mask));
   return current;
 }
 
 void PtEditor::write_protect(PteSlot slot, Gva va, Pte before) {
   slot.clear_bits(Pte::kWrite);
   if (before.present()) gather_.invalidate(va, before.frame(), 1);
-  log(gather_.log(), slot, va, 1, before, before.without(Pte::kWrite));
+  log(slot, va, 1, before, before.without(Pte::kWrite));
 }
 
 void PtEditor::replace_leaf(PteSlot slot, Gva va, Pte entry, Level level) {
@@ -86,12 +95,12 @@ void PtEditor::replace_leaf(PteSlot slot, Gva va, Pte entry, Level level) {
   gather_.flush();
   Pte none;
   FL_CHECK(slot.compare_exchange(none, entry));
-  log(gather_.log(), slot, va, level, before, entry);
+  log(slot, va, level, before, entry);
 }
 
 void PtEditor::unlink_table(PteSlot slot, Gva va, Level level) {
   const Pte before = slot.exchange(Pte());
-  log(gather_.log(), slot, va, level, before, Pte());
+  log(slot, va, level, before, Pte());
   gather_.retire_table(va, level, before.frame(level), slot.address());
 }
 

@@ -14,6 +14,8 @@ class PtEditor {
   // Returns false, and changes nothing, when the entry is not zero any more.
   bool install(PteSlot slot, Gva va, Pte entry, Level level = 1);
   // The same for a table, which needs no gather: false when another one was linked first.
+  static bool link_table(const PageTables& tables, PteSlot slot, Gva va, Level level, Pte entry, EditLog* log);
+  // For tables that no address space owns.
   static bool link_table(PteSlot slot, Gva va, Level level, Pte entry, EditLog* log);
   // Clears a leaf or any not-present entry and returns what it held, A and D included (Linux
   // ptep_get_and_clear).
@@ -36,7 +38,10 @@ class PtEditor {
   void unlink_table(PteSlot slot, Gva va, Level level);
 
  private:
-  static void log(EditLog* log, PteSlot slot, Gva va, Level level, Pte before, Pte after);
+  static void log(const PageTables* tables, EditLog* log, PteSlot slot, Gva va, Level level, Pte before, Pte after);
+  void log(PteSlot slot, Gva va, Level level, Pte before, Pte after) {
+    log(&gather_.tables(), gather_.log(), slot, va, level, before, after);
+  }
 
   TlbGather& gather_;
 };

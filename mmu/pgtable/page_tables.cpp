@@ -86,7 +86,7 @@ PteSlot PageTables::populate_to(Level wanted, Gva va, EditLog* log) {
       const Gva base(va.raw() & ~(level_span(level) - 1));
       if (log != nullptr) log->add_allocated(*fresh);
       const Pte linked = Pte::make(*fresh, table_flags(va));
-      if (PtEditor::link_table(slot, base, level, linked, log)) {
+      if (PtEditor::link_table(*this, slot, base, level, linked, log)) {
         ++tables_;
         entry = linked;
       } else {  // somebody else was faster

@@ -16,6 +16,7 @@
 #include "mmu/pgtable/slot.hpp"
 #include "mmu/pgtable/walk.hpp"
 #include "mmu/phys/frame_allocator.hpp"
+#include "mmu/ports/edit_observer.hpp"
 #include "mmu/ports/tlb_sink.hpp"
 
 namespace faultline::mmu {
@@ -39,6 +40,9 @@ class PageTables {
   [[nodiscard]] PagingMode mode() const { return mode_; }
   [[nodiscard]] FrameAllocator& frames() const { return frames_; }
   [[nodiscard]] TlbSink& sink() const { return sink_; }
+  // Non-owning; null: nobody wants to know of edits.
+  [[nodiscard]] EditObserver* edit_observer() const { return edit_observer_; }
+  void set_edit_observer(EditObserver* observer) { edit_observer_ = observer; }
   [[nodiscard]] const PhysMemory& memory() const { return frames_.memory(); }
 
   // The level-1 slot for `va`, creating the tables above it; an invalid slot when memory is
@@ -83,6 +87,7 @@ class PageTables {
   std::uint64_t tables_ = 0;
   std::unordered_map<Gpa, Gfn> held_;  // by the entry that they hung from
   bool dropped_ = false;
+  EditObserver* edit_observer_ = nullptr;
 };
 
 }  // namespace faultline::mmu

@@ -1,5 +1,7 @@
 #include "mmu/pgtable/walk.hpp"
 
+#include "mmu/pgtable/walk_with.hpp"
+
 namespace faultline::mmu {
 
 std::uint64_t reserved_bits(Pte entry, Level level, const PagingRules& rules) {
@@ -16,48 +18,11 @@ std::uint64_t reserved_bits(Pte entry, Level level, const PagingRules& rules) {
 }
 
 Walk walk(const PhysMemory& memory, Gfn root, PagingMode mode, Gva va, const PagingRules& rules) {
-  Walk w;
-  w.address = va;
-  w.mode = mode;
-  if (!is_canonical(va, mode)) {
-    w.end = WalkEnd::kNonCanonical;
-    return w;
-  }
-  Gfn table = root;
-  std::uint64_t allowed = Pte::kWrite | Pte::kUser;  // ANDed down the levels
-  std::uint64_t denied = 0;                          // NX, ORed
-  for (Level level = levels(mode);; --level) {
-    if (!memory.contains(table)) {
-      w.end = WalkEnd::kOutsideMemory;
-      return w;
-    }
-    const PteSlot slot(memory, table, table_index(va, level));
-    const Pte entry = slot.load();
-    if (entry.present()) {
-      allowed &= entry.raw();
-      denied |= entry.raw() & Pte::kNoExecute;
-    }
-    WalkStep& step = w.steps[w.count++];
-    step.level = level;
-    step.slot = slot.address();
-    step.entry = entry;
-    step.rights.write = (allowed & Pte::kWrite) != 0;
-    step.rights.user = (allowed & Pte::kUser) != 0;
-    step.rights.execute = denied == 0;
-    if (!entry.present()) {
-      w.end = WalkEnd::kNotPresent;
-      return w;
-    }
-    if ((entry.raw() & reserved_bits(entry, level, rules)) != 0) {
-      w.end = WalkEnd::kReservedBit;
-      return w;
-    }
-    if (entry.kind(level) == PteKind::kLeaf) {
-      w.end = WalkEnd::kMapped;
-      return w;
-    }
-    table = entry.frame(level);
-  }
+  const auto load = [&memory](Gpa at) -> std::optional<Pte> {
+    if (!memory.contains(at.page())) return std::nullopt;
+    return PteSlot(memory, at.page(), static_cast<unsigned>(at.page_offset() / sizeof(std::uint64_t))).load();
+  };
+  return walk_with(load, root, mode, va, rules);
 }
 
 LeafSlot find_leaf(const PhysMemory& memory, Gfn root, PagingMode mode, Gva va) {

@@ -8,6 +8,7 @@ namespace faultline::mmu {
 std::unique_ptr<AddressSpace> AddressSpace::create(const MmuEnv& env) {
   auto tables = PageTables::create(env.frames, env.sink, env.mode, env.kernel_half);
   if (!tables) return nullptr;
+  tables->set_edit_observer(env.edits);
   std::unique_ptr<AddressSpace> mm(new AddressSpace(env, std::move(tables)));
   mm->mmap_base = mm->task_size();
   mm->allocated_pkeys = env.protection_keys ? 1 : 0;  // key 0 is everybody's

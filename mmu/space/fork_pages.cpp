@@ -16,7 +16,8 @@ struct Copy {
   AddressSpace& child;
   AddressSpace& parent;
   const Vma& vma;
-  TlbGather& gather;
+  TlbGather& gather;        // of the parent
+  TlbGather& child_gather;  // empty: nothing of the child's is known to any CPU
 };
 
 // Linux copy_present_ptes: one page more often mapped.
@@ -29,25 +30,24 @@ void copy_present(const Copy& c, PteSlot from, PteSlot to, Gva va, Pte entry) {
     c.parent.frames().get(frame);
     count_mapped(c.child, frame);
   }
-  PtEditor editor(c.gather);
   if (cow && entry.writable()) {
-    editor.write_protect(from, va, entry);
+    PtEditor(c.gather).write_protect(from, va, entry);
     entry = entry.without(Pte::kWrite);
   }
   // The parent's Dirty is enough for both. The child has not looked at the page yet, and nobody
   // watches its writes.
   if (c.vma.flags.has(VmFlags::kShared)) entry = entry.without(Pte::kDirty);
-  FL_CHECK(editor.install(to, va, entry.without(Pte::kAccessed | Pte::kUffdWp)));
+  FL_CHECK(PtEditor(c.child_gather).install(to, va, entry.without(Pte::kAccessed | Pte::kUffdWp)));
 }
 
 // Linux copy_nonpresent_pte: guards and poison are inherited, what userfaultfd marked is not; a
 // page that is being moved comes back without W on either side.
 void copy_nonpresent(const Copy& c, PteSlot from, PteSlot to, Gva va, Pte entry) {
-  PtEditor editor(c.gather);
+  PtEditor editor(c.gather), child(c.child_gather);
   const SwapEntry swap(entry);
   if (swap.marker()) {
     const std::uint64_t kept = swap.offset() & (SwapEntry::kMarkerPoisoned | SwapEntry::kMarkerGuard);
-    if (kept != 0) FL_CHECK(editor.install(to, va, SwapEntry(SwapEntry::kMarker, kept).pte()));
+    if (kept != 0) FL_CHECK(child.install(to, va, SwapEntry(SwapEntry::kMarker, kept).pte()));
     return;
   }
   if (swap.migration() && c.vma.flags.cow() && swap.type() != SwapEntry::kMigrationRead) {
@@ -55,7 +55,7 @@ void copy_nonpresent(const Copy& c, PteSlot from, PteSlot to, Gva va, Pte entry)
     editor.clear(from, va);
     FL_CHECK(editor.install(from, va, entry));
   }
-  FL_CHECK(editor.install(to, va, entry));
+  FL_CHECK(child.install(to, va, entry));
 }
 
 // Linux copy_pte_range: the part [start, end) of one page table.
@@ -101,7 +101,8 @@ SysResult<void> copy_level(const Copy& c, Gfn from, Level level, Gva start, Gva 
 }  // namespace
 
 SysResult<void> copy_page_range(AddressSpace& child, AddressSpace& parent, const Vma& vma, TlbGather& gather) {
-  const Copy copy{.child = child, .parent = parent, .vma = vma, .gather = gather};
+  TlbGather child_gather(child.tables());
+  const Copy copy{.child = child, .parent = parent, .vma = vma, .gather = gather, .child_gather = child_gather};
   const Gva told_until = vma.flags.cow() ? vma.end : vma.start;  // nothing changes in shared ones
   const NotifierRange notify(parent, NotifierEvent::kProtectionPage, vma.start, told_until);
   return copy_level(copy, parent.tables().root(), levels(parent.mode()), vma.start, vma.end);

@@ -23,6 +23,7 @@ SysResult<void> guard_install(AddressSpace& mm, Vma& vma, Gva start, Gva end) {
   if (!may_guard(mm, vma) || vma.flags.has(VmFlags::kLocked)) return sys_error(EINVAL);
   // The tables are no longer empty of what a child must have: fork copies them.
   vma.flags = vma.flags.with(VmFlags::kMaybeGuard);
+  mm.vmas.touched(vma);
   if (vma.anonymous()) mm.prepare_anon_vma(vma);
   const NotifierRange notify(mm, NotifierEvent::kClear, start, end);
   TlbGather gather(mm.tables());

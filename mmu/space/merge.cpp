@@ -162,6 +162,7 @@ SysResult<Vma*> modify_range(AddressSpace& mm, Vma& vma, Gva start, Gva end, VmF
     if (const auto upper = split_vma(mm, *middle, end); !upper) return upper;
   }
   middle->flags = flags;
+  mm.vmas.touched(*middle);
   return middle;
 }
 

@@ -131,6 +131,7 @@ Vma& copy_vma(const Remap& r, Vma& vma, Gva target) {
 // Linux dontunmap_complete: the source stays, empty and unlocked.
 void leave_source_empty(const Remap& r, Vma& source, const Vma& copy) {
   source.flags = source.flags.without(VmFlags::kLocked | VmFlags::kLockOnFault);
+  r.mm.vmas.touched(source);
   const bool whole = source.start == Gva(r.address) && source.bytes() == r.old_length;
   if (&source != &copy && whole) unlink_anon_vmas(source);
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 #include "mmu/space/address_space.hpp"
@@ -10,6 +11,12 @@ namespace faultline::mmu {
 
 VmaSet::~VmaSet() {
   while (!map_.empty()) erase(map_.begin()->second);
+}
+
+void VmaSet::note_change(Gva start, Gva end) {
+  const bool first = changes_.start == changes_.end;
+  changes_.start = first ? start : std::min(changes_.start, start);
+  changes_.end = first ? end : std::max(changes_.end, end);
 }
 
 void VmaSet::charge(std::int64_t bytes) {
@@ -64,6 +71,7 @@ Vma& VmaSet::insert(Vma vma) {
   const Gva start = vma.start;
   Vma& inserted = map_.emplace(start, std::move(vma)).first->second;
   inserted.mm = mm_;
+  note_change(inserted.start, inserted.end);
   charge(Vma::kMetadataBytes);
   link_file(inserted);
   return inserted;
@@ -71,6 +79,7 @@ Vma& VmaSet::insert(Vma vma) {
 
 void VmaSet::erase(const Vma& vma) {
   ++removals_;
+  note_change(vma.start, vma.end);
   const auto it = map_.find(vma.start);
   unlink_file(it->second);
   unlink_anon_vmas(it->second);
@@ -80,6 +89,7 @@ void VmaSet::erase(const Vma& vma) {
 
 void VmaSet::move_bounds(Vma& vma, Gva start, Gva end) {
   FL_CHECK(start < end);
+  note_change(std::min(start, vma.start), std::max(end, vma.end));
   unlink_file(vma);
   vma.anon_vma_chain.leave_trees();
   if (start < vma.start) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "mmu/space/vma.hpp"
 
@@ -52,10 +53,19 @@ class VmaSet {
   [[nodiscard]] const_iterator begin() const { return map_.begin(); }
   [[nodiscard]] const_iterator end() const { return map_.end(); }
 
+  // A flag or the name of a VMA in the set was changed in place.
+  void touched(const Vma& vma) { note_change(vma.start, vma.end); }
+  // Every change since the last call lies in this range; start == end: there was none.
+  struct Changes {
+    Gva start, end;
+  };
+  Changes take_changes() const { return std::exchange(changes_, Changes{}); }
+
   // First contradiction (order, overlap, alignment, empty VMA), or nothing.
   [[nodiscard]] std::optional<std::string> check_invariants() const;
 
  private:
+  void note_change(Gva start, Gva end);
   void charge(std::int64_t bytes);
   void link_file(Vma& vma);
   void unlink_file(Vma& vma);
@@ -64,6 +74,7 @@ class VmaSet {
   AddressSpace* mm_;
   Map map_;
   std::uint64_t removals_ = 0;
+  mutable Changes changes_;  // for whoever watches; nothing of the set itself
 };
 
 }  // namespace faultline::mmu
