@@ -1,5 +1,6 @@
 // What a recording holds, as values: the reader gives these, the writer takes them. Times are
-// nanoseconds of CLOCK_MONOTONIC since the recording began. docs/recording.md has the file format.
+// nanoseconds of CLOCK_MONOTONIC since the recording began. docs/recording.md has the file format,
+// and what of a run is recorded in which order.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +12,10 @@
 
 #include "mmu/arch/paging_mode.hpp"
 #include "mmu/pgtable/edit_log.hpp"
+#include "vmm/port/raw_exit.hpp"
 #include "vmm/port/vcpu.hpp"
 #include "vmm/record/fault_record.hpp"
+#include "vmm/record/instruction_input.hpp"
 
 namespace faultline::vmm::recording {
 
@@ -34,16 +37,7 @@ struct RunInfo {
 enum class ExitReason : std::uint8_t { kPageFault, kSyscall, kException, kInterrupted, kFatal };
 std::string_view name(ExitReason reason);
 
-// What the backend saw: for KVM the last KVM_EXIT_* of the entry, for hosted the stop of the stub.
-struct RawExit {
-  std::uint32_t reason = 0;  // KVM_EXIT_*; hosted: the signal
-  std::uint16_t port = 0;    // of an I/O exit
-  std::uint8_t size = 0;     // bytes; 0: no I/O and no MMIO
-  bool write = false;
-  std::uint64_t address = 0;  // of an MMIO exit
-  std::uint64_t data = 0;
-  std::uint32_t entries = 1;  // how often the guest was entered until an event came of it
-};
+using vmm::RawExit;
 
 // One return from the vCPU with an event.
 struct Exit {
@@ -54,7 +48,7 @@ struct Exit {
   Gva rip;
   std::uint8_t cpl = 3;
   RawExit raw;
-  std::optional<UserRegs> regs;  // where asked for
+  std::optional<UserRegs> regs = {};  // where asked for
 };
 
 // One fault in full. The record's instruction and verdict are decoded by the reader.
@@ -62,6 +56,9 @@ struct Fault {
   FaultRecord record;
   std::uint64_t ended_ns = 0;
   std::vector<mmu::PteEdit> all_edits;  // record.edits keeps the first few
+  // What the instruction is decoded from: the registers at the fault, and the bytes at RIP. Empty
+  // for a fault of the kernel's own.
+  InstructionInput input;
 };
 
 struct Syscall {
@@ -110,12 +107,14 @@ struct Switch {
   std::uint32_t from = 0;
 };
 
-// Memory figures, written when they have changed.
+// Memory figures, written when they have changed, at most every few milliseconds.
 struct Counters {
   std::uint64_t rss_pages = 0;  // of the process
   std::uint64_t table_pages = 0;
   std::uint64_t free_frames = 0;  // of the machine
   std::uint64_t minor = 0, major = 0;
+  std::uint64_t faults = 0, syscalls = 0;  // events of these kinds of the process so far
+  bool operator==(const Counters&) const = default;
 };
 
 // How the run ended; the last event of a whole recording.
@@ -127,8 +126,8 @@ struct End {
 using Body = std::variant<Exit, Fault, Syscall, Signal, VmaChange, TableEdits, ProcessChange, Switch, Counters, End>;
 
 struct Event {
-  std::uint64_t number = 0;  // counts all events of the run, from 1; with a ring the first may be later
-  std::uint64_t time_ns = 0;
+  std::uint64_t number = 0;   // counts all events of the run, from 1; with a ring the first may be later
+  std::uint64_t time_ns = 0;  // of an Exit when it left the guest, of a Fault when it began, else of its end
   std::uint32_t process = 0;
   Body body;
 };

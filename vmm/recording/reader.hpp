@@ -27,6 +27,13 @@ class Reader {
   // Numbers of the first and last event; 0: there is none.
   [[nodiscard]] std::uint64_t first() const;
   [[nodiscard]] std::uint64_t last() const;
+  // Whether faults come with record.instruction and record.verdict [yes]; without, a pass over
+  // many takes half the time. decode_instruction() makes them of Fault::input later. Returns what it
+  // was set to before.
+  bool decode_instructions(bool wanted);
+  // Tells the events that make the latest state which the file holds as a whole, at or before
+  // event `number`, and returns the number of the last event that it includes. Nothing: there is none.
+  std::optional<std::uint64_t> keyframe(std::uint64_t number, const std::function<void(const Event&)>& tell);
   // Why the file ends early ("cut off after event 1234", "frame 7 at byte 4096: checksum does not
   // match"); empty: it is whole.
   [[nodiscard]] const std::string& problem() const;
