@@ -237,7 +237,8 @@ vmm::Colour colour_for(int fd) {
 }
 
 tl::expected<std::unique_ptr<vmm::Session>, int> make_session(const GuestOptions& options,
-                                                              vmm::FaultRecorder::Consumer on_fault) {
+                                                              vmm::FaultRecorder::Consumer on_fault,
+                                                              std::optional<vmm::RecordOptions> record) {
   // A closed pipe is the guest's SIGPIPE or a log's error, never our death.
   std::signal(SIGPIPE, SIG_IGN);
   vmm::SessionConfig config;
@@ -246,6 +247,7 @@ tl::expected<std::unique_ptr<vmm::Session>, int> make_session(const GuestOptions
   config.max_processes = options.max_processes;
   config.behaviour = LinuxBehaviour::of(options.linux_version);
   config.on_fault = std::move(on_fault);
+  config.record = std::move(record);
   config.exec.program = options.command.front();
   config.exec.argv = options.command;
   config.exec.envp = guest_environment(options);

@@ -9,7 +9,8 @@ namespace faultline::tools {
 
 // Makes the session; on failure prints one line and returns the exit status instead.
 tl::expected<std::unique_ptr<vmm::Session>, int> make_session(const GuestOptions& options,
-                                                              vmm::FaultRecorder::Consumer on_fault);
+                                                              vmm::FaultRecorder::Consumer on_fault,
+                                                              std::optional<vmm::RecordOptions> record = {});
 
 // Runs it, forwarding SIGINT, SIGTERM and SIGHUP to the guest. Prints why it ended where that
 // is not simply an exit, and returns the exit status for the shell. `log` also gets the report.

@@ -154,6 +154,20 @@ void add_debug_options(CLI::App* app, RunOptions& o) {
       ->type_name("PORT|SOCKET");
 }
 
+void add_record_options(CLI::App* app, RunOptions& o) {
+  CLI::Option* file = app->add_option("--record", o.record, "Record the run into FILE, for 'faultline inspect'");
+  file->type_name("FILE");
+  app->add_flag("--record-registers", o.record_registers, "Record the registers at every exit as well")->needs(file);
+  add_parsed(app, "--record-limit", "Keep the latest events only, in a file that never grows beyond SIZE",
+             "a size such as 64M", parse_size,
+             [&o](std::uint64_t bytes) {
+               if (bytes < vmm::recording::Writer::kMinRingBytes) usage("--record-limit: must be 1M at least");
+               o.record_limit = bytes;
+             })
+      ->type_name("SIZE")
+      ->needs(file);
+}
+
 void add_multiboot_options(CLI::App* app, MultibootOptions& o) {
   app->add_option("--multiboot", o.image,
                   "Boot FILE, a 32-bit multiboot kernel, in place of PROGRAM; what follows -- is its command line")
@@ -257,6 +271,7 @@ Command parse_command_line(int argc, char** argv) {
           "text or jsonl [text]")
       ->check(CLI::IsMember({"text", "jsonl"}))
       ->type_name("FORMAT");
+  add_record_options(run_app, run);
   run_app->add_flag("--strace", run.strace, "Print each system call to standard error");
   run_app->add_flag("--stats", run.statistics, "Print statistics to standard error at the end");
   run_app->add_option("--stats-json", run.statistics_json, "Write statistics as JSON to FILE")->type_name("FILE");

@@ -32,6 +32,9 @@ struct RunOptions {
   GuestOptions guest;
   std::string fault_log;  // empty: none
   vmm::LogFormat fault_format = vmm::LogFormat::kText;
+  std::string record;  // empty: none
+  bool record_registers = false;
+  std::uint64_t record_limit = 0;  // bytes; 0: none
   bool strace = false;
   bool statistics = false;
   std::string statistics_json;                               // empty: none

@@ -10,6 +10,7 @@
 #include "tools/guest.hpp"
 #include "tools/live_statistics.hpp"
 #include "tools/statistics.hpp"
+#include "tools/version.hpp"
 #include "vmm/linux_abi/trace.hpp"
 #include "vmm/run/exit_status.hpp"
 
@@ -30,6 +31,17 @@ tl::expected<std::unique_ptr<vmm::FaultLog>, int> open_log(const RunOptions& opt
     return tl::unexpected(vmm::kExitUsage);
   }
   return std::move(*log);
+}
+
+std::optional<vmm::RecordOptions> record_options(const RunOptions& options) {
+  if (options.record.empty()) return std::nullopt;
+  return vmm::RecordOptions{.path = options.record,
+                            .faultline_version = kVersion,
+                            .linux_behaviour = options.guest.linux_version.text(),
+                            .command = options.guest.command,
+                            .registers = options.record_registers,
+                            .ring_bytes = options.record_limit,
+                            .on_error = [](const Error& error) { complain(error.message); }};
 }
 
 // False when the file could not be written (said so).
@@ -70,10 +82,10 @@ int run_command(const RunOptions& options) {
   if (*log) on_fault = [&log](const vmm::FaultRecord& record) { (*log)->write(record); };
   // A debugger may ask for the last fault.
   if (!options.gdb.empty() && !on_fault) on_fault = [](const vmm::FaultRecord&) {};
-  auto session = make_session(options.guest, std::move(on_fault));
+  auto session = make_session(options.guest, std::move(on_fault), record_options(options));
   if (!session) return session.error();
   if (options.strace) {
-    (*session)->task().set_syscall_hook([](const vmm::linux_abi::Task& task, const vmm::linux_abi::SyscallRecord& r) {
+    (*session)->task().add_syscall_hook([](const vmm::linux_abi::Task& task, const vmm::linux_abi::SyscallRecord& r) {
       const std::string who = task.processes().ever_forked() ? fmt::format("[pid {}] ", task.pid()) : "";
       std::fputs((who + vmm::linux_abi::format_syscall(task, r) + "\n").c_str(), stderr);
     });
@@ -96,6 +108,12 @@ int run_command(const RunOptions& options) {
   const auto wall = std::chrono::steady_clock::now() - start;
   const auto wall_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(wall).count());
   if (!write_statistics(options, **session, wall_ns) && status == 0) status = vmm::kExitHarness;
+  if (vmm::RunRecorder* recording = (*session)->recording()) {
+    if (const auto closed = recording->close(); !closed) {
+      complain(closed.error().message);
+      if (status == 0) status = vmm::kExitHarness;
+    }
+  }
   if (*log) {
     if (const auto closed = (*log)->close(); !closed) {
       complain(closed.error().message);

@@ -191,6 +191,7 @@ void HostedVcpu::kick() {
 }
 
 Result<VcpuEvent> HostedVcpu::run() {
+  exit_ = {.entries = 0};
   if (take_kick()) return VcpuEvent{InterruptedEvent{}};
   if (dead_) return VcpuEvent{FatalEvent{"the vCPU stopped for good before", ""}};
   if (!mmu::is_canonical(Gva(regs_.rip), kMode)) return VcpuEvent{ExceptionEvent{kGeneralProtection, 0}};
@@ -203,6 +204,8 @@ Result<VcpuEvent> HostedVcpu::run() {
   for (;;) {
     enter();
     times_.left_ns = now_ns();
+    exit_.reason = static_cast<std::uint32_t>(frame_.info.si_signo);
+    ++exit_.entries;
     if (dead_) return fatal(fmt::format("the process that runs the guest died: {}", stub_->obituary()));
     if (auto event = classify()) {
       if (const auto* fault = std::get_if<PageFaultEvent>(&*event)) answered_ = *fault;

@@ -34,6 +34,7 @@ class HostedVcpu final : public Vcpu {
   Result<void> set_page_table(Gpa root) override;
   void kick() override;
   [[nodiscard]] const RunTimes& last_run() const override { return times_; }
+  [[nodiscard]] RawExit last_exit() const override { return exit_; }
   [[nodiscard]] const VcpuCapabilities& capabilities() const override { return capabilities_; }
   [[nodiscard]] unsigned index() const override { return index_; }
 
@@ -86,6 +87,7 @@ class HostedVcpu final : public Vcpu {
   std::uint64_t repeats_ = 0;               // and how often in a row it came
   bool dead_ = false;
   RunTimes times_;
+  RawExit exit_;  // of the last run()
   std::atomic<bool> kicked_{false};
 };
 

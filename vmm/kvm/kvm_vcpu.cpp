@@ -90,6 +90,7 @@ Result<void> KvmVcpu::restart(StubVariant variant) {
 }
 
 Result<VcpuEvent> KvmVcpu::run() {
+  entries_ = 0;
   if (take_kick()) return VcpuEvent{InterruptedEvent{}};
   if (dead_) return VcpuEvent{FatalEvent{"the vCPU stopped for good before", ""}};
   // An IRETQ to such an address faults in the stub. Linux reports it as user code's own #GP.
@@ -155,12 +156,33 @@ int KvmVcpu::enter() {
     return static_cast<pid_t>(::syscall(SYS_gettid));
   }();
   thread_.store(self, std::memory_order_seq_cst);
+  ++entries_;
   times_.entered_ns = now_ns();
   const int result = ::ioctl(vcpu_.get(), KVM_RUN, 0);
   const int status = result == 0 ? 0 : errno;
   times_.left_ns = now_ns();
   thread_.store(0, std::memory_order_release);
   return status;
+}
+
+RawExit KvmVcpu::last_exit() const {
+  const kvm_run& run = vcpu_.run();
+  RawExit exit{.reason = run.exit_reason, .entries = entries_};
+  const auto copy_data = [&exit](const void* data, std::size_t bytes) {
+    std::memcpy(&exit.data, data, std::min(bytes, sizeof exit.data));
+  };
+  if (run.exit_reason == KVM_EXIT_IO) {
+    exit.port = run.io.port;
+    exit.size = run.io.size;
+    exit.write = run.io.direction == KVM_EXIT_IO_OUT;
+    copy_data(reinterpret_cast<const std::byte*>(&run) + run.io.data_offset, exit.size);
+  } else if (run.exit_reason == KVM_EXIT_MMIO) {
+    exit.address = run.mmio.phys_addr;
+    exit.size = static_cast<std::uint8_t>(run.mmio.len);
+    exit.write = run.mmio.is_write != 0;
+    copy_data(run.mmio.data, exit.size);
+  }
+  return exit;
 }
 
 void KvmVcpu::kick() {

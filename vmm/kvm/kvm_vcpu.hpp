@@ -50,6 +50,7 @@ class KvmVcpu final : public Vcpu {
   Result<SegmentBases> switch_process(Gpa root, SegmentBases bases) override;
   void kick() override;
   [[nodiscard]] const RunTimes& last_run() const override { return times_; }
+  [[nodiscard]] RawExit last_exit() const override;
   [[nodiscard]] const VcpuCapabilities& capabilities() const override { return capabilities_; }
   [[nodiscard]] unsigned index() const override { return index_; }
   [[nodiscard]] Result<std::vector<HostStatistic>> host_statistics() const override;
@@ -90,6 +91,7 @@ class KvmVcpu final : public Vcpu {
   bool dead_ = false;
   UserRegs regs_;
   RunTimes times_;
+  std::uint32_t entries_ = 0;  // of the last run()
   std::atomic<bool> kicked_{false};
   std::atomic<pid_t> thread_{0};  // that is inside run()
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -85,6 +86,9 @@ class ProcessTable {
   // What the person at the command line should hear of when things went wrong: each line once.
   void note(const std::string& line);
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
+
+  // Told when a signal is delivered, or continues a process. Empty: nobody wants to know.
+  std::function<void(const Task&, const SignalInfo&, SignalOutcome)> on_signal;
 
   RecordLocks locks;
   SyscallStatistics statistics;  // of all

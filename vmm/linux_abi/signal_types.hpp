@@ -77,4 +77,7 @@ struct SignalInfo {
   static SignalInfo from_user(int signo, int code, int pid, std::uint32_t uid);
 };
 
+// What became of a signal.
+enum class SignalOutcome : std::uint8_t { kHandler, kKilled, kStopped, kContinued, kIgnored };
+
 }  // namespace faultline::vmm::linux_abi

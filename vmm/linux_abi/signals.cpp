@@ -61,6 +61,7 @@ void Task::queue_signal(const SignalInfo& signal) {
     signals_.pending.erase(SIGCONT);
   } else if (signo == SIGCONT) {
     for (const int stop : {SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU}) signals_.pending.erase(stop);
+    if (job.stopped && processes_.on_signal) processes_.on_signal(*this, signal, SignalOutcome::kContinued);
     ProcessTable::resume(*this);
   }
   if (signals_.ignores(signo) && !signals_.blocked.has(signo)) return;
@@ -98,12 +99,24 @@ void Task::deliver_signals() {
     const SignalInfo signal = signals_.pending.at(signo);
     signals_.pending.erase(signo);
     const KernelSigaction action = signals_.action(signo);
-    if (action.handler == kIgnore) continue;
-    if (action.handler == kDefault) {
-      default_action(signo);
+    const auto tell = [&](SignalOutcome outcome) {
+      if (processes_.on_signal) processes_.on_signal(*this, signal, outcome);
+    };
+    if (action.handler == kIgnore) {
+      tell(SignalOutcome::kIgnored);
       continue;
     }
-    if (handle_signal(signo, signal, action)) continue;  // more frames may go on top
+    if (action.handler == kDefault) {
+      default_action(signo);
+      tell(exit_         ? SignalOutcome::kKilled
+           : job.stopped ? SignalOutcome::kStopped
+                         : SignalOutcome::kIgnored);
+      continue;
+    }
+    if (handle_signal(signo, signal, action)) {
+      tell(SignalOutcome::kHandler);
+      continue;  // more frames may go on top
+    }
     // Linux signal_setup_done: a frame that cannot be written is a SIGSEGV, and a deadly one
     // when that was what could not be delivered.
     if (signo == SIGSEGV) signals_.actions.erase(SIGSEGV);

@@ -58,6 +58,14 @@ Task::~Task() = default;
 
 const SyscallStatistics& Task::statistics() const { return processes_.statistics; }
 
+void Task::add_syscall_hook(SyscallHook hook) {
+  if (!hook_) return set_syscall_hook(std::move(hook));
+  hook_ = [first = std::move(hook_), second = std::move(hook)](const Task& task, const SyscallRecord& record) {
+    first(task, record);
+    second(task, record);
+  };
+}
+
 void Task::on_syscall() {
   const UserRegs& regs = vcpu_.regs();
   current_.number = regs[UserRegs::kRax];

@@ -137,6 +137,8 @@ class Task {
   [[nodiscard]] const SyscallStatistics& statistics() const;
   // Of this task and of those that it forks from now on.
   void set_syscall_hook(SyscallHook hook) { hook_ = std::move(hook); }
+  // The same, after whoever is told already.
+  void add_syscall_hook(SyscallHook hook);
   // The call being served or last served; for reports.
   [[nodiscard]] const SyscallArgs& current_syscall() const { return current_; }
 

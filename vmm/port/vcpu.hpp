@@ -16,6 +16,7 @@
 #include "mmu/base/address.hpp"
 #include "mmu/base/result.hpp"
 #include "mmu/ports/tlb_sink.hpp"
+#include "vmm/port/raw_exit.hpp"
 #include "vmm/port/host_statistics.hpp"
 
 namespace faultline::vmm {
@@ -122,6 +123,8 @@ class Vcpu {
   virtual void kick() = 0;
 
   [[nodiscard]] virtual const RunTimes& last_run() const = 0;
+  // The exit that the last run()'s event came of; `entries` is 0 when the guest was not entered.
+  [[nodiscard]] virtual RawExit last_exit() const { return {}; }
   [[nodiscard]] virtual const VcpuCapabilities& capabilities() const = 0;
   [[nodiscard]] virtual unsigned index() const = 0;
   // What the host counts of this vCPU, as Machine::host_statistics().

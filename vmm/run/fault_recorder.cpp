@@ -1,7 +1,5 @@
 #include "vmm/run/fault_recorder.hpp"
 
-#include <algorithm>
-#include <array>
 #include <chrono>
 
 #include "mmu/space/uaccess.hpp"
@@ -14,16 +12,17 @@ std::uint64_t now_ns() {
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
           .count());
 }
-constexpr std::byte kFsPrefix{0x64}, kGsPrefix{0x65};
-bool has_byte(std::span<const std::byte> code, std::byte value) { return std::ranges::find(code, value) != code.end(); }
-
 constexpr std::uint64_t elapsed(std::uint64_t from, std::uint64_t to) { return to > from ? to - from : 0; }
 }  // namespace
 
-Result<std::unique_ptr<FaultRecorder>> FaultRecorder::create(Vcpu& vcpu, Consumer consumer) {
-  auto decoder = decode::Decoder::create();
-  if (!decoder) return tl::unexpected(decoder.error());
-  return std::unique_ptr<FaultRecorder>(new FaultRecorder(vcpu, std::move(consumer), std::move(*decoder)));
+Result<std::unique_ptr<FaultRecorder>> FaultRecorder::create(Vcpu& vcpu, Consumer consumer, RawConsumer raw_consumer) {
+  std::unique_ptr<FaultRecorder> recorder(new FaultRecorder(vcpu, std::move(consumer), std::move(raw_consumer)));
+  if (recorder->consumer_) {
+    auto decoder = decode::Decoder::create();
+    if (!decoder) return tl::unexpected(decoder.error());
+    recorder->decoder_.emplace(std::move(*decoder));
+  }
+  return recorder;
 }
 
 void FaultRecorder::left_guest() {
@@ -36,7 +35,8 @@ void FaultRecorder::left_guest() {
 void FaultRecorder::finish() {
   if (!pending_) return;
   pending_ = false;
-  consumer_(record_);
+  if (raw_consumer_) raw_consumer_({record_, input_, began_ns_, ended_ns_});
+  if (consumer_) consumer_(record_);
 }
 
 mmu::EditLog* FaultRecorder::began(const mmu::AddressSpace& mm, const mmu::FaultRequest& request) {
@@ -50,27 +50,22 @@ mmu::EditLog* FaultRecorder::began(const mmu::AddressSpace& mm, const mmu::Fault
 
 void FaultRecorder::decided() { decided_ns_ = now_ns(); }
 
-void FaultRecorder::decode_instruction(const mmu::AddressSpace& mm) {
-  const UserRegs& regs = vcpu_.regs();
-  std::array<std::byte, 15> bytes;
-  const std::size_t n = mmu::peek_user(mm, bytes, Gva(regs.rip));
-  decode::RegisterFile file{.regs = regs};
-  const auto code = std::span(bytes).first(n);
+void FaultRecorder::gather_input(const mmu::AddressSpace& mm) {
+  input_.regs = vcpu_.regs();
+  input_.count = static_cast<std::uint8_t>(mmu::peek_user(mm, input_.bytes, Gva(input_.regs.rip)));
+  input_.fs_base.reset();
+  input_.gs_base.reset();
+  input_.vectors.reset();
   // Reading a segment base costs a system call: only where the prefix is there.
-  if (has_byte(code, kFsPrefix)) file.fs_base = vcpu_.fs_base().value_or(0);
-  if (has_byte(code, kGsPrefix)) file.gs_base = vcpu_.gs_base().value_or(0);
-  file.xsave_bytes = vcpu_.xsave_size();
-  record_.instruction = decoder_.decode(code, file);
-  if (record_.instruction.needs_vectors()) {  // a gather or scatter: a second look with its index
-    xsave_.resize(vcpu_.xsave_size());
-    if (vcpu_.get_xsave(xsave_)) {
-      if (const auto vectors = decode::vectors_from_xsave(xsave_)) {
-        file.vectors = &*vectors;
-        record_.instruction = decoder_.decode(code, file);
-      }
-    }
-  }
-  record_.verdict = decode::judge(record_.instruction, record_.address, record_.error);
+  if (input_.may_use_fs()) input_.fs_base = vcpu_.fs_base().value_or(0);
+  if (input_.may_use_gs()) input_.gs_base = vcpu_.gs_base().value_or(0);
+  input_.xsave_bytes = vcpu_.xsave_size();
+  if (input_.may_gather()) load_vectors();
+}
+
+void FaultRecorder::load_vectors() {
+  xsave_.resize(vcpu_.xsave_size());
+  if (vcpu_.get_xsave(xsave_)) input_.vectors = decode::vectors_from_xsave(xsave_);
 }
 
 void FaultRecorder::ended(const mmu::AddressSpace& mm, const mmu::FaultRequest& request,
@@ -89,11 +84,12 @@ void FaultRecorder::ended(const mmu::AddressSpace& mm, const mmu::FaultRequest& 
   record_.vma.reset();
   const mmu::Vma* vma = outcome.vma_start < outcome.vma_end ? mm.vmas.lookup(outcome.vma_start) : nullptr;
   record_.set_outcome(outcome, vma);
+  record_.instruction = {};
+  record_.verdict = {};
+  input_.count = 0;
   if (user) {
-    decode_instruction(mm);
-  } else {
-    record_.instruction = {};
-    record_.verdict = {};
+    gather_input(mm);
+    if (decoder_) decode_instruction(*decoder_, input_, record_);
   }
   const std::uint64_t decided = decided_ns_ != 0 ? decided_ns_ : ended;
   record_.times = {.guest = user ? elapsed(run_.entered_ns, run_.left_ns) : 0,

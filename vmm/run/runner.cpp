@@ -47,7 +47,9 @@ std::optional<RunEnd> Runner::handle(const SyscallEvent&) {
   ++statistics_.syscalls;
   // Returning from a handler is not progress: a handler that repairs nothing storms.
   if (vcpu_.regs()[UserRegs::kRax] != SYS_rt_sigreturn) storm_->progress();
+  if (recording_ != nullptr) recording_->syscall_begins(*task_);
   task_->on_syscall();
+  if (recording_ != nullptr) recording_->syscall_left(*task_);
   return std::nullopt;
 }
 
@@ -118,6 +120,7 @@ void Runner::take_turn(linux_abi::Task& task) {
   accounted_ns_ = linux_abi::monotonic_ns();
   idle_ns_ = idle_ns();
   if (recorder_ != nullptr) recorder_->set_process(static_cast<std::uint32_t>(task.pid()));
+  if (recording_ != nullptr) recording_->switched_to(task);
 }
 
 void Runner::end_of(linux_abi::Task& task) {
@@ -130,10 +133,17 @@ void Runner::end_of(linux_abi::Task& task) {
       on_fatal_(task, *trap_);
     }
   }
-  storms_.erase(task.pid());
+  const int pid = task.pid(), status = task.exit_status()->shell_status();
+  storms_.erase(pid);
   task_ = nullptr;
   scheduler_.forget_current();
   processes_.bury(task);
+  if (recording_ != nullptr) recording_->process_ended(static_cast<std::uint32_t>(pid), status);
+}
+
+void Runner::retry_syscall() {
+  task_->retry_syscall();
+  if (recording_ != nullptr) recording_->syscall_left(*task_);
 }
 
 // One event of the guest, or one look at who could go on.
@@ -146,7 +156,7 @@ Result<std::optional<RunEnd>> Runner::step() {
     return std::nullopt;
   }
   take_turn(**task);
-  if (task_->blocked()) task_->retry_syscall();
+  if (task_->blocked()) retry_syscall();
   if (task_->blocked()) return std::nullopt;
   if (debugger_ != nullptr) debugger_->before_signals(*task_);
   task_->deliver_signals();
@@ -167,6 +177,7 @@ Result<std::optional<RunEnd>> Runner::enter_guest() {
   account(*task_);
   statistics_.guest_ns += left_ns_ - vcpu_.last_run().entered_ns;
   if (recorder_ != nullptr) recorder_->left_guest();
+  if (recording_ != nullptr) recording_->left_guest(*event);
   if (debugger_ != nullptr && debugger_->after_run(*task_, *event)) return std::nullopt;
   ++statistics_.exits;
   if (auto end = std::visit([this](const auto& e) { return handle(e); }, *event)) return end;

@@ -19,6 +19,7 @@
 #include "vmm/run/fault_recorder.hpp"
 #include "vmm/run/kick_timer.hpp"
 #include "vmm/run/limits.hpp"
+#include "vmm/run/run_recorder.hpp"
 #include "vmm/run/scheduler.hpp"
 #include "vmm/run/storm_detector.hpp"
 
@@ -76,6 +77,8 @@ class Runner {
   // still there.
   using OnFatal = std::function<void(linux_abi::Task&, const LastTrap&)>;
   void set_on_fatal(OnFatal told) { on_fatal_ = std::move(told); }
+  // Records the run; outlives it. Before run().
+  void set_recording(RunRecorder& recording) { recording_ = &recording; }
   // Who watches from outside; outlives the run. Before run().
   void set_debugger(Debugger& debugger) { debugger_ = &debugger; }
   // Has `tick` called every `interval` (more than 0) while the guest runs, on run()'s thread.
@@ -97,6 +100,7 @@ class Runner {
   Result<std::optional<RunEnd>> step();
   void take_turn(linux_abi::Task& task);
   void end_of(linux_abi::Task& task);
+  void retry_syscall();
   void account(linux_abi::Task& task);
   void stop_with_guest();
   void tick();
@@ -118,6 +122,7 @@ class Runner {
   std::uint64_t tick_interval_ns_ = 0, next_tick_ns_ = ~0ULL;
   KickTimer tick_timer_;
   FaultRecorder* recorder_;
+  RunRecorder* recording_ = nullptr;
   RunStatistics statistics_;
   std::optional<LastTrap> trap_;  // of the event being handled, when it raised a signal
   std::optional<LastTrap> fatal_trap_;

@@ -1,5 +1,7 @@
 #include "vmm/run/session.hpp"
 
+#include <fmt/format.h>
+
 #include "mmu/space/checker.hpp"
 #include "vmm/run/backend.hpp"
 #include "vmm/run/exit_status.hpp"
@@ -41,24 +43,64 @@ linux_abi::LoadResult<void> Session::start() {
   if (!vcpu) return harness_failed(vcpu.error().message);
   vcpu_ = std::move(*vcpu);
 
+  if (auto opened = open_recording(); !opened) return opened;
   processes_.emplace(config_.max_processes);
   const auto task = linux_abi::exec_program(config_.exec, *env_, *vcpu_, *processes_);
   if (!task) return tl::unexpected(task.error());
 
-  if (config_.on_fault) {
-    auto recorder = FaultRecorder::create(*vcpu_, config_.on_fault);
-    if (!recorder) return harness_failed(recorder.error().message);
-    recorder_ = std::move(*recorder);
-    (*task)->mm().observer = recorder_.get();
-  }
+  if (auto observed = observe_faults(); !observed) return harness_failed(observed.error().message);
   runner_.emplace(*vcpu_, *processes_, config_.limits, recorder_.get());
+  if (recording_) runner_->set_recording(*recording_);
   return {};
 }
+
+// Before the first page table, so that it sees every edit.
+linux_abi::LoadResult<void> Session::open_recording() {
+  if (!config_.record) return {};
+  auto recording = RunRecorder::create(*config_.record, *vcpu_, machine_->frames(), machine_->mode());
+  if (!recording) return tl::unexpected(linux_abi::LoadError{kExitUsage, recording.error().message});
+  recording_ = std::move(*recording);
+  env_->edits = recording_.get();
+  return {};
+}
+
+Result<void> Session::observe_faults() {
+  if (!config_.on_fault && !recording_) return {};
+  FaultRecorder::RawConsumer raw;
+  if (recording_) raw = [this](const FaultRecorder::RawFault& fault) { recording_->record(fault); };
+  auto recorder = FaultRecorder::create(*vcpu_, config_.on_fault, std::move(raw));
+  if (!recorder) return tl::unexpected(recorder.error());
+  recorder_ = std::move(*recorder);
+  mm().observer = recorder_.get();
+  if (!recording_) return {};
+  recording_->set_faults(*recorder_);
+  mm().observer = recording_.get();
+  recording_->started(*processes_);
+  return {};
+}
+
+namespace {
+struct EndText {
+  std::string reason;
+  int status = 0;
+};
+EndText describe(const TaskExited& e) {
+  if (e.status.signal == 0) return {"exited", e.status.code};
+  return {fmt::format("killed by signal {}", e.status.signal), e.status.shell_status()};
+}
+EndText describe(const LimitReached& e) { return {"stopped by a limit: " + e.detail, kExitLimit}; }
+EndText describe(const VcpuDied& e) { return {"the vCPU died: " + e.event.summary, kExitVcpuDied}; }
+}  // namespace
 
 Result<RunEnd> Session::finish_run(Result<RunEnd> end) {
   if (recorder_) recorder_->finish();
   // Where a limit ended it; an error has nobody left to go to.
   static_cast<void>(processes_->first().coherence().write_back_all());
+  if (recording_) {
+    const EndText text = end ? std::visit([](const auto& e) { return describe(e); }, *end)
+                             : EndText{"the harness failed: " + end.error().message, kExitHarness};
+    recording_->ended(text.reason, text.status);
+  }
 #ifndef NDEBUG
   if (const auto broken = mmu::check_invariants(*env_, processes_->address_spaces()))
     return fail("invariant broken after the run: " + *broken);

@@ -22,7 +22,8 @@ struct SessionConfig {
   LinuxBehaviour behaviour;  // which Linux the guest meets
   // Overcommit::kNever: what may be promised, and what is already, in pages.
   std::optional<mmu::CommitAccount> commit;
-  FaultRecorder::Consumer on_fault;  // empty: faults are not recorded
+  FaultRecorder::Consumer on_fault;     // empty: nobody is told of faults
+  std::optional<RecordOptions> record;  // the run goes to a file
 };
 
 class Session {
@@ -47,10 +48,14 @@ class Session {
   [[nodiscard]] const FaultRecorder* recorder() const { return recorder_.get(); }
   [[nodiscard]] Machine& machine() { return *machine_; }
   [[nodiscard]] const SessionConfig& config() const { return config_; }
+  // Null without SessionConfig::record.
+  [[nodiscard]] RunRecorder* recording() { return recording_.get(); }
 
  private:
   explicit Session(SessionConfig config) : config_(std::move(config)) {}
   linux_abi::LoadResult<void> start();
+  linux_abi::LoadResult<void> open_recording();
+  Result<void> observe_faults();
   Result<RunEnd> finish_run(Result<RunEnd> end);
 
   // In the order in which they need each other; destroyed in reverse.
@@ -59,6 +64,7 @@ class Session {
   std::optional<mmu::PageCache> cache_;
   std::optional<mmu::MmuEnv> env_;
   std::unique_ptr<Vcpu> vcpu_;
+  std::unique_ptr<RunRecorder> recording_;
   std::unique_ptr<FaultRecorder> recorder_;
   std::optional<linux_abi::ProcessTable> processes_;
   std::optional<Runner> runner_;
