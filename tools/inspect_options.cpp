@@ -20,6 +20,9 @@ Examples:
   faultline inspect --fault 12 run.flr                            one fault in full
   faultline inspect --at @12.5ms run.flr                          VMAs and page tables as they were
   faultline inspect --timeline --time 1ms..2ms --json run.flr | jq .
+  faultline inspect --html run.html run.flr                       a page to look at in a browser
+  faultline inspect --trace run.json run.flr                      for ui.perfetto.dev
+  faultline inspect --tui run.flr
   faultline inspect diff kvm.flr hosted.flr                       where they part, and what costs changed)";
 
 constexpr const char* kDiffFooter =
@@ -99,12 +102,35 @@ void add_views(CLI::App* app, InspectOptions& o) {
       ->type_name("N|@TIME");
 }
 
+void add_exports(CLI::App* app, InspectOptions& o) {
+  const ViewChoice choice(o, &o.chosen_view);
+  const auto to_file = [&](const char* name, InspectView view, const char* help) {
+    app->add_option_function<std::string>(
+           name,
+           [&o, choice, name, view](const std::string& out) {
+             choice.set(name, view);
+             o.out = out;
+           },
+           help)
+        ->type_name("OUT");
+  };
+  to_file("--html", InspectView::kHtml, "A page for a browser that has all of it in one file, '-' for standard output");
+  to_file("--trace", InspectView::kTrace,
+          "Chrome trace events to a file, '-' for standard output: Perfetto loads them");
+  to_file("--folded", InspectView::kFolded, "Ladder paths as folded stacks, for flame graphs, weighed in nanoseconds");
+  app->add_flag("--counts", o.counts, "With --folded: every fault weighs 1");
+  app->add_flag_callback(
+      "--tui", [choice] { choice.set("--tui", InspectView::kTui); },
+      "Look at it in the terminal: list, detail, search");
+}
+
 }  // namespace
 
 CLI::App* add_inspect_command(CLI::App& app, InspectOptions& o) {
   CLI::App* inspect = app.add_subcommand("inspect", "Look at a recording of 'run --record'");
   inspect->add_option("FILE", o.file, "The recording")->type_name("");
   add_views(inspect, o);
+  add_exports(inspect, o);
   add_filter_options(inspect, o.filter);
   add_format_options(inspect, o);
   inspect->footer(kFooter);
@@ -124,6 +150,8 @@ void check_inspect_options(const CLI::App& inspect, InspectOptions& o) {
     o.view = InspectView::kDiff;
     return;
   }
+  if (o.view == InspectView::kHtml && o.filter.any()) usage("--html takes no filters: the page has its own");
+  if (o.counts && o.view != InspectView::kFolded) usage("--counts goes with --folded");
   if (o.file.empty()) usage("FILE is missing: a recording of 'faultline run --record FILE'");
 }
 

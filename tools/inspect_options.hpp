@@ -13,7 +13,20 @@ class App;
 
 namespace faultline::tools {
 
-enum class InspectView : std::uint8_t { kSummary, kTimeline, kFaults, kExit, kFault, kAt, kHeat, kDiff };
+enum class InspectView : std::uint8_t {
+  kSummary,
+  kTimeline,
+  kFaults,
+  kExit,
+  kFault,
+  kAt,
+  kHeat,
+  kDiff,
+  kHtml,
+  kTrace,
+  kFolded,
+  kTui
+};
 enum class InspectFormat : std::uint8_t { kText, kJsonLines, kCsv };
 
 struct InspectOptions {
@@ -24,6 +37,8 @@ struct InspectOptions {
   vmm::inspect::Filter filter;
   std::uint64_t number = 0;            // of kExit, kFault and kAt
   std::optional<std::uint64_t> at_ns;  // of kAt: a time in place of the number
+  std::string out;                     // of kHtml, kTrace and kFolded: a file, "-" for standard output
+  bool counts = false;                 // of kFolded: a fault weighs 1, not its nanoseconds
   std::size_t top = 20;                // rows of lists that could be long; 0: all
   std::string chosen_view;             // the option that chose it; empty: none did
 };
