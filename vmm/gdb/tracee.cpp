@@ -1,5 +1,7 @@
 #include "vmm/gdb/tracee.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -32,6 +34,8 @@ Tracee::Tracee(Vcpu& vcpu, linux_abi::ProcessTable& processes, decode::Decoder d
     : vcpu_(vcpu), processes_(processes), decoder_(std::move(decoder)), mm_(task().shared_mm()) {}
 
 Result<std::unique_ptr<Tracee>> Tracee::create(Vcpu& vcpu, linux_abi::ProcessTable& processes) {
+  if (!vcpu.capabilities().single_step_by_tf)
+    return fail(fmt::format("no debugger on backend {}: RFLAGS.TF does not step there", vcpu.capabilities().backend));
   auto decoder = decode::Decoder::create({.cross_check = decode::CrossCheck::kOff});
   if (!decoder) return tl::unexpected(decoder.error());
   return std::unique_ptr<Tracee>(new Tracee(vcpu, processes, std::move(*decoder)));
@@ -78,7 +82,9 @@ void Tracee::go_on(const Stop& from, const Resume& resume) {
   range_end_ = resume.range_end;
   linux_abi::SignalState& signals = task().signals();
   if (from.why == Stop::Why::kSignal && resume.signal != from.signal) signals.pending.erase(from.signal);
-  if (resume.signal != 0) {
+  // With "handle SIGTRAP pass" a client passes on the traps of its own breakpoints and steps, too.
+  const bool own_trap = resume.signal == SIGTRAP && from.why != Stop::Why::kSignal;
+  if (resume.signal != 0 && !own_trap) {
     if (!signals.pending.contains(resume.signal))
       task().queue_signal(linux_abi::SignalInfo::from_user(resume.signal, SI_USER, 0, 0));
     approved_.add(resume.signal);
@@ -158,6 +164,7 @@ void Tracee::arm() {
   if (single_) {
     look_at_instruction();
     if (!guest_tf_) vcpu_.edit_regs().rflags |= kTrapFlag;
+    before_step_ = vcpu_.regs();
     watchpoints_.no_guard();
   } else {
     watchpoints_.guard(mm());
@@ -188,6 +195,11 @@ void Tracee::clean_flags(const VcpuEvent& event) {
 }
 
 Tracee::Ran Tracee::after_trap() {
+  // VMX can trap before the instruction, when TF comes while user code is interrupted.
+  const UserRegs& regs = vcpu_.regs();
+  const bool nothing_happened = regs.rip == before_step_.rip && regs.gpr == before_step_.gpr;
+  early_trap_ = nothing_happened && !early_trap_ && !guest_tf_;
+  if (early_trap_) return {.own = true, .stop = std::nullopt};
   over_guard_ = false;
   if (guest_tf_) {  // the program steps itself: its SIGTRAP is the stop
     after_syscall_ = !watchpoints_.empty();

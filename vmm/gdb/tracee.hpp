@@ -113,6 +113,8 @@ class Tracee {
 
   // Of the run in progress.
   bool armed_ = false, single_ = false, guest_tf_ = false;
+  UserRegs before_step_;
+  bool early_trap_ = false;                          // the last trap came where it was set
   bool pushes_flags_ = false, loads_flags_ = false;  // the instruction stepped
   std::optional<Watchpoint> accessed_;               // by it
 };
