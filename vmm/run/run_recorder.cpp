@@ -210,8 +210,8 @@ void RunRecorder::decided() { faults_->decided(); }
 void RunRecorder::ended(const mmu::AddressSpace& mm, const mmu::FaultRequest& request,
                         const mmu::FaultOutcome& outcome) {
   fault_root_.reset();
-  // A stack that grew did so before its page was mapped.
-  note_vmas(current_, fault_began_ns_, mm, "stack growth");
+  // A stack that grew did so before its page was mapped. A child that is still being made is told of as a whole.
+  if (in_use(Gpa(mm.tables().root()))) note_vmas(current_, fault_began_ns_, mm, "stack growth");
   faults_->ended(mm, request, outcome);
 }
 
