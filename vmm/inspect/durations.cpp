@@ -81,6 +81,7 @@ std::uint64_t Durations::percentile(double share) const {
     sorted_ = true;
     return values_[rank - 1];
   }
+  if (rank == count_) return max_;
   std::uint64_t below = 0;
   for (std::size_t n = 0; n < buckets_.size(); ++n) {
     below += buckets_[n];

@@ -1,5 +1,7 @@
 #include "vmm/inspect/event_text.hpp"
 
+#include <cstring>
+
 #include "vmm/inspect/filter.hpp"
 #include "vmm/inspect/painter.hpp"
 #include "vmm/inspect/summary.hpp"
@@ -133,7 +135,13 @@ std::string syscall_text(std::uint64_t number) {
 
 std::string signal_text(int signal) {
   const std::string_view known = signal_name(signal);
-  return known.empty() ? fmt::format("signal {}", signal) : std::string(known);
+  if (!known.empty()) return std::string(known);
+  const char* abbreviation = ::sigabbrev_np(signal);
+  return abbreviation != nullptr ? fmt::format("SIG{}", abbreviation) : fmt::format("signal {}", signal);
+}
+
+void append_heading(fmt::memory_buffer& out, Colour colour) {
+  Painter(out, colour).heading(fmt::format("{:>8} {:>13} {:>6} {:<8} {}", "event", "time ms", "pid", "kind", "what"));
 }
 
 void append_line(fmt::memory_buffer& out, const Event& event, Colour colour) {

@@ -23,6 +23,8 @@ std::string syscall_text(std::uint64_t number);
 // "SIGSEGV"; "signal 99".
 std::string signal_text(int signal);
 
+// The names of the columns of append_line().
+void append_heading(fmt::memory_buffer& out, Colour colour);
 // A line of the timeline.
 void append_line(fmt::memory_buffer& out, const recording::Event& event, Colour colour);
 // A row of it; in JSON with everything the event holds.

@@ -1,4 +1,6 @@
 // The figures of a state, and the state as rows.
+#include <set>
+
 #include "vmm/inspect/state_view.hpp"
 #include "vmm/inspect/table_order.hpp"
 
@@ -71,9 +73,12 @@ void append_entry(RowWriter& rows, std::uint32_t pid, std::uint64_t slot, const 
 
 FrameUse frame_use(const MachineState& state) {
   FrameUse use;
-  for (const auto& [pid, process] : state.processes)
+  std::set<Gpa> counted;  // after vfork two processes have the same tables
+  for (const auto& [pid, process] : state.processes) {
+    if (!counted.insert(process.root).second) continue;
     for (const auto& [slot, e] : process.entries)
       if (e.entry.maps_frame(e.level)) ++use[e.entry.frame(e.level).raw()];
+  }
   return use;
 }
 

@@ -62,30 +62,28 @@ void append_head(Painter& p, const recording::RunInfo& info, const Summary& s) {
 }
 
 void append_cost_heading(Painter& p, std::string_view what) {
-  p.end().heading(fmt::format("{:<12} {:>9} {:>7} {:>12} {:>10} {:>10} {:>10} {:>12}", what, "count", "share",
-                              "total ms", "p50 us", "p90 us", "p99 us", "max us"));
+  p.end().heading(fmt::format("{:>9} {:>8} {:>12} {:>10} {:>10} {:>10} {:>12}  {}", "count", "share", "total ms",
+                              "p50 us", "p90 us", "p99 us", "max us", what));
 }
 
-// The name on the same line where it is short, else behind the numbers.
-void append_cost(Painter& p, const Summary& s, const CostRow& row, bool name_first) {
+void append_cost(Painter& p, const Summary& s, const CostRow& row) {
   const Durations& t = *row.time;
-  p.put("{:<12} {:>9} {:>6.2f}% {:>12.3f} {:>10.1f} {:>10.1f} {:>10.1f} {:>12.1f}", name_first ? row.name : "",
-        t.count(), 100 * share(s, t.total()), millis(t.total()), micros(t.percentile(0.5)), micros(t.percentile(0.9)),
-        micros(t.percentile(0.99)), micros(t.max()));
-  if (!name_first) p.raw("  ").raw(row.name);
+  p.put("{:>9} {:>7.2f}% {:>12.3f} {:>10.1f} {:>10.1f} {:>10.1f} {:>12.1f}  {}", t.count(), 100 * share(s, t.total()),
+        millis(t.total()), micros(t.percentile(0.5)), micros(t.percentile(0.9)), micros(t.percentile(0.99)),
+        micros(t.max()), row.name);
   p.end();
 }
 
 void append_exits(Painter& p, const Summary& s) {
   append_cost_heading(p, "exit");
-  append_cost(p, s, {"guest", "(guest)", &s.guest}, true);
-  for (const CostRow& row : exit_rows(s)) append_cost(p, s, row, true);
+  append_cost(p, s, {"guest", "(guest)", &s.guest});
+  for (const CostRow& row : exit_rows(s)) append_cost(p, s, row);
 }
 
 void append_paths(Painter& p, const Summary& s) {
   if (s.paths.empty()) return;
   append_cost_heading(p, "fault path");
-  for (const CostRow& row : path_rows(s)) append_cost(p, s, row, false);
+  for (const CostRow& row : path_rows(s)) append_cost(p, s, row);
 }
 
 void append_syscalls(Painter& p, const Summary& s, std::size_t top) {
@@ -93,7 +91,7 @@ void append_syscalls(Painter& p, const Summary& s, std::size_t top) {
   append_cost_heading(p, "system call");
   const auto rows = syscall_rows(s);
   const std::size_t shown = top == 0 ? rows.size() : std::min(top, rows.size());
-  for (std::size_t n = 0; n < shown; ++n) append_cost(p, s, rows[n], false);
+  for (std::size_t n = 0; n < shown; ++n) append_cost(p, s, rows[n]);
   if (shown < rows.size()) p.ink(Ink::kDim, fmt::format("and {} more (--top 0 shows all)", rows.size() - shown)).end();
   if (s.waits.count() != 0) p.put("of which {} waited, {}", s.waits.count(), duration_text(s.waits.total())).end();
 }
