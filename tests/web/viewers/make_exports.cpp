@@ -1,0 +1,31 @@
+// Writes the two exports of a run made by hand: make_exports TRACE FOLDED.
+#include <cstdio>
+
+#include "tests/unit/export/sample_events.hpp"
+#include "vmm/export/folded_stacks.hpp"
+#include "vmm/export/trace_writer.hpp"
+
+using namespace faultline::vmm;
+
+namespace {
+bool write(const char* path, const fmt::memory_buffer& bytes) {
+  std::FILE* file = std::fopen(path, "w");
+  if (file == nullptr) return false;
+  const bool whole = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
+  return std::fclose(file) == 0 && whole;
+}
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) return 2;
+  fmt::memory_buffer trace, folded;
+  exports::TraceWriter writer(trace, recording::sample_info());
+  exports::FoldedStacks stacks;
+  for (const recording::Event& event : recording::sample_events()) {
+    writer.add(event);
+    stacks.add(event);
+  }
+  writer.finish("");
+  stacks.append(folded, exports::Weight::kNanoseconds);
+  return write(argv[1], trace) && write(argv[2], folded) ? 0 : 1;
+}
