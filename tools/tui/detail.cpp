@@ -60,8 +60,8 @@ void add_walk(Lines& out, const vmm::FaultRecord& r) {
       line.push_back({fmt::format(" -> r{}{} {}", s.rights.write ? 'w' : '-', s.rights.execute ? 'x' : '-',
                                   s.rights.user ? "user" : "supervisor"),
                       kGreen});
-    if (blamed) line.push_back({fmt::format("  <= {} denies", r.blame.bit), kRed});
     out.add(std::move(line));
+    if (blamed) out.add({{fmt::format("            {} denies the access", r.blame.bit), kRed}});
   }
   if (r.blame.level == 0 && w.mapped()) out.add("", "nothing in it denies the access");
 }

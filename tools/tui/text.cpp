@@ -28,7 +28,7 @@ Style style_of(vmm::FaultEnd end) {
 
 Line fault_summary(const vmm::FaultRecord& r) {
   const auto steps = r.path.steps();
-  return {{fmt::format("{:#014x} {:<5} ", r.address.raw(), access_of(r.error))},
+  return {{fmt::format("{:<#14x} {:<5} ", r.address.raw(), access_of(r.error))},
           {fmt::format("{:<7}", vmm::inspect::outcome_name(r)), style_of(r.end)},
           {fmt::format(" {}  {}", steps.empty() ? "(none)" : mmu::name(steps.back()), vmm::inspect::vma_name(r.vma))}};
 }

@@ -185,6 +185,7 @@ void View::draw_help(Canvas& canvas) {
 std::string View::status() const {
   if (search_) return fmt::format(" searching for {} ...  Esc ends it", needle_);
   if (!message_.empty()) return " " + vmm::printable(message_);
+  if (!filter_text_.empty()) return fmt::format(" filter: {}   c no filter  ? help  q quit", filter_text_);
   return " ? help  / search  f filter  F faults  Tab pane  Enter zoom  q quit";
 }
 
@@ -202,7 +203,7 @@ void View::draw_status(Canvas& canvas) {
     case Prompt::kNumber: return ask("event: ");
     case Prompt::kNone: break;
   }
-  put_bar(canvas, row, status(), filter_text_.empty() ? "" : fmt::format("filter: {} ", filter_text_), kBar);
+  put_bar(canvas, row, status(), "", kBar);
 }
 
 }  // namespace faultline::tui
