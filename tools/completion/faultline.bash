@@ -25,7 +25,7 @@ _faultline() {
     return
   fi
   case $command in
-    run) options="$guest --fault-log --fault-format --strace --stats --stats-json --stats-interval --stats-format --gdb --multiboot --module" ;;
+    run) options="$guest --fault-log --fault-format --record --record-registers --record-limit --strace --stats --stats-json --stats-interval --stats-format --gdb --multiboot --module" ;;
     walk) options="$guest --address --tree --vmas" ;;
     doctor) options="--json --help" ;;
     conform) options="--cases --full --seed --case --rule --feature --section --baseline --json --junit --list --model-only --help" ;;
@@ -36,7 +36,7 @@ _faultline() {
   for ((i = 2; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --) break ;;
-      --clear-env | --read-only | --no-files | --quiet | -q | --strace | --stats | --tree | --vmas | --json | --full | --list | --model-only | -h | --help) ;;
+      --clear-env | --read-only | --no-files | --quiet | -q | --strace | --record-registers | --stats | --tree | --vmas | --json | --full | --list | --model-only | -h | --help) ;;
       --*=*) ;;
       -*) i=$((i + 1)) ;;
       *) break ;;
@@ -55,9 +55,9 @@ _faultline() {
     --memory | --backend | --paging | --sink | --linux | --fault-format | --stats-format | --rule | --feature | --section)
       mapfile -t COMPREPLY < <(compgen -W "$(_faultline_values "$previous")" -- "$current") ;;
     --root) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
-    --fault-log | --stats-json | --gdb | --multiboot | --module | --baseline | --junit) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    --fault-log | --record | --stats-json | --gdb | --multiboot | --module | --baseline | --junit) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     --env) mapfile -t COMPREPLY < <(compgen -e -- "$current") ;;
-    --time-limit | --exit-limit | --storm-limit | --max-processes | --stats-interval | --address | --cases | --seed | --case) ;;
+    --time-limit | --exit-limit | --storm-limit | --max-processes | --record-limit | --stats-interval | --address | --cases | --seed | --case) ;;
     *)
       if [[ $current == -* || $command == doctor || $command == conform ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
