@@ -38,7 +38,7 @@ Ink ink_of(FaultEnd end) {
 
 void append_fault_heading(fmt::memory_buffer& out, Colour colour) {
   Painter(out, colour)
-      .heading(fmt::format("{:>8} {:>13} {:>6}  {:<16} {:<10} {:<7} {:>9}  {:<42} {:<24} {}", "fault", "time ms", "pid",
+      .heading(fmt::format("{:>8} {:>13} {:>6}  {:<16} {:<10} {:<7} {:>9}  {:<48} {:<24} {}", "fault", "time ms", "pid",
                            "address", "access", "outcome", "cost us", "path", "vma", "instruction"));
 }
 
@@ -48,7 +48,7 @@ void append_fault_line(fmt::memory_buffer& out, const Event& event, Colour colou
   p.put("{:>8} ", r.sequence).ink(Ink::kDim, fmt::format("{:>13.6f}", millis(event.time_ns)));
   p.put(" {:>6}  {:<#16x} {:<10} ", r.process, r.address.raw(), access_text(r));
   p.ink(ink_of(r.end), fmt::format("{:<7}", outcome_name(r)));
-  p.put(" {:>9.1f}  {:<42} {:<24} ", micros(cost_ns(r)), path_name(r.path), vma_name(r.vma));
+  p.put(" {:>9.1f}  {:<48} {:<24} ", micros(cost_ns(r)), path_name(r.path), vma_name(r.vma));
   if (r.origin != mmu::FaultOrigin::kUser) {
     p.put("(in a system call: {})", name(r.origin));
   } else {

@@ -40,11 +40,13 @@ AreaHeat& Heat::area_of(std::uint32_t process, const FaultRecord& record) {
   Space& space = spaces_[at->second];
   const std::string name = vma_name(record.vma);
   const Bounds bounds = bounds_of(record);
-  auto& named = space.areas[name];
+  const std::string flags = record.vma ? record.vma->flags.text() : "";
+  auto& named = space.areas[flags + name];
   AreaHeat merged;
   merged.process = process;
   merged.program = space.program;
   merged.name = name;
+  merged.flags = flags;
   merged.start = bounds.start;
   merged.end = bounds.end;
   auto it = named.upper_bound(bounds.end);
@@ -68,7 +70,6 @@ void Heat::add(const recording::Event& event) {
   if (fault == nullptr) return;
   const FaultRecord& record = fault->record;
   AreaHeat& area = area_of(event.process, record);
-  area.flags = record.vma ? record.vma->flags.text() : "";
   ++area.faults;
   ++faults_;
   PageHeat& page = area.pages[record.address.page()];
@@ -84,7 +85,7 @@ std::vector<const AreaHeat*> Heat::areas() const {
   std::vector<const AreaHeat*> all;
   for (const Space& space : spaces_) {
     const auto begin = static_cast<std::ptrdiff_t>(all.size());
-    for (const auto& [name, named] : space.areas)
+    for (const auto& [kind, named] : space.areas)
       for (const auto& [start, area] : named) all.push_back(&area);
     std::ranges::sort(all.begin() + begin, all.end(), {}, [](const AreaHeat* a) { return a->start; });
   }

@@ -21,12 +21,13 @@ struct PageHeat {
   std::string path;  // of the last one
 };
 
-// A VMA, or what became of it: areas of one name that overlap or touch are one.
+// A VMA, or what became of it: areas of one name and one set of rights
+// that overlap or touch are one.
 struct AreaHeat {
   std::uint32_t process = 0;
   std::string program;
   std::string name;   // vma_name()
-  std::string flags;  // of the last fault; empty without a VMA
+  std::string flags;  // "rw-p"; empty without a VMA
   Vpn start, end;     // holds all of `pages`
   std::uint64_t faults = 0;
   std::map<Vpn, PageHeat> pages;  // those that faulted
@@ -51,7 +52,7 @@ class Heat {
   struct Space {
     std::uint32_t process = 0;
     std::string program;
-    std::map<std::string, std::map<Vpn, AreaHeat>> areas;  // by name and start; they do not touch
+    std::map<std::string, std::map<Vpn, AreaHeat>> areas;  // by rights and name, then start
   };
   std::map<std::uint32_t, std::size_t> current_;  // index in spaces_, by process
   std::vector<Space> spaces_;

@@ -42,12 +42,12 @@ void append_map(Painter& p, const AreaHeat& area) {
   std::uint64_t next_row = 0;
   const auto skip = [&](std::uint64_t to_row) {
     if (to_row > next_row)
-      p.ink(Ink::kDim, fmt::format("{:18} {} pages without a fault", "", (to_row - next_row) * kColumns * each)).end();
+      p.ink(Ink::kDim, fmt::format("{:16} {} pages without a fault", "", (to_row - next_row) * kColumns * each)).end();
   };
   for (auto at = cells.begin(); at != cells.end();) {
     const std::uint64_t row = at->first / kColumns;
     skip(row);
-    p.put("  {:#016x} ", (base + row * kColumns * each) << kPageShift);
+    p.put("  {:#014x} ", (base + row * kColumns * each) << kPageShift);
     for (std::uint64_t cell = row * kColumns; cell < std::min(all, (row + 1) * kColumns); ++cell) {
       const bool hit = at != cells.end() && at->first == cell;
       const std::size_t s = hit ? shade(at->second) : 0;
@@ -60,7 +60,7 @@ void append_map(Painter& p, const AreaHeat& area) {
   const std::uint64_t rows = (all + kColumns - 1) / kColumns;
   if (rows > next_row) {
     const std::uint64_t left = area.page_count() - std::min(area.page_count(), next_row * kColumns * each);
-    p.ink(Ink::kDim, fmt::format("{:18} {} pages without a fault", "", left)).end();
+    p.ink(Ink::kDim, fmt::format("{:16} {} pages without a fault", "", left)).end();
   }
 }
 

@@ -85,7 +85,7 @@ TEST(HeatViewTest, AMapAndAList) {
   append_heat_text(out, heat, 20, Colour::kNever);
   const std::string text = text_of(out);
   EXPECT_THAT(text, HasSubstr("[heap]: 6 faults on 2 of 200 pages\n"));
-  EXPECT_THAT(text, HasSubstr("  0x00000000010000 .4.1....")) << "5 faults are the shade of up to 8";
+  EXPECT_THAT(text, HasSubstr("  0x000000010000 .4.1....")) << "5 faults are the shade of up to 8";
   EXPECT_THAT(text, HasSubstr(" 136 pages without a fault\n"));
   EXPECT_THAT(text, testing::ContainsRegex(" 5 +5 +0 +0  0x11000 "));
   out.clear();
