@@ -132,6 +132,23 @@ std::uint32_t PageData::space_of(std::uint32_t process) {
   return current_[process] = index;
 }
 
+// The walk says whose tables they are: a child's, while its parent makes it.
+std::uint32_t PageData::space_of(const FaultRecord& record, std::uint64_t event) {
+  if (record.before.count == 0) return space_of(record.process);
+  const std::uint64_t root = record.before.steps[0].slot.page_base().raw();
+  const auto now = current_.find(record.process);
+  if (now != current_.end() && spaces_[now->second].root == 0 && !root_space_.contains(root)) {
+    spaces_[now->second].root = root;
+    root_space_[root] = now->second;
+  }
+  const std::uint32_t index = space_at(root, event);
+  if (now == current_.end()) {
+    current_[record.process] = index;
+    if (spaces_[index].process == 0) spaces_[index].process = record.process;
+  }
+  return index;
+}
+
 std::uint32_t PageData::space_at(std::uint64_t root, std::uint64_t event) {
   const auto found = root_space_.find(root);
   return found != root_space_.end() ? found->second : root_space_[root] = new_space(root, event);
@@ -148,11 +165,17 @@ std::uint32_t PageData::new_space(std::uint64_t root, std::uint64_t event) {
 }
 
 void PageData::take_space(const recording::Event& event, const recording::ProcessChange& change, std::uint32_t parent) {
-  leave_space(event.process, event.number);
-  const std::uint32_t index = space_at(change.root.raw(), event.number);
+  const auto now = current_.find(event.process);
+  // What was seen of it before it was announced, as while it was loaded, is its beginning.
+  const bool begun =
+      now != current_.end() && (spaces_[now->second].root == change.root.raw() || spaces_[now->second].root == 0);
+  if (!begun) leave_space(event.process, event.number);
+  const std::uint32_t index = begun ? now->second : space_at(change.root.raw(), event.number);
   current_[event.process] = index;
+  root_space_[change.root.raw()] = index;
   Space& space = spaces_[index];
-  if (space.process != 0) return;  // vfork: the child is in its parent's
+  space.root = change.root.raw();
+  if (space.process != 0 && space.process != event.process) return;  // vfork: the child is in its parent's
   space.process = event.process;
   space.parent = parent;
   space.program = texts_.id(change.program);

@@ -100,6 +100,7 @@ class PageData {
   void take(const recording::Event& event, const recording::End& end);
 
   std::uint32_t space_of(std::uint32_t process);
+  std::uint32_t space_of(const FaultRecord& record, std::uint64_t event);
   std::uint32_t space_at(std::uint64_t root, std::uint64_t event);
   std::uint32_t new_space(std::uint64_t root, std::uint64_t event);
   void take_space(const recording::Event& event, const recording::ProcessChange& change, std::uint32_t parent);

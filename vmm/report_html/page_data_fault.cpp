@@ -58,10 +58,7 @@ void PageData::take(const recording::Event& event, const recording::Fault& fault
     return;
   }
   const FaultRecord& r = fault.record;
-  // The walk says whose tables they are: a child's, while its parent makes it.
-  const std::uint32_t space =
-      r.before.count == 0 ? space_of(r.process) : space_at(r.before.steps[0].slot.page_base().raw(), event.number);
-  if (current_.try_emplace(r.process, space).second) spaces_[space].process = r.process;  // a ring without its start
+  const std::uint32_t space = space_of(r, event.number);
   faults_.event.add(event.number);
   faults_.time.add(event.time_ns);
   faults_.sequence.add(clamp32(r.sequence));

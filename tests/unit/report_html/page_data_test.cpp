@@ -155,6 +155,25 @@ TEST_F(PageDataTest, ARingWithoutItsStart) {
   EXPECT_EQ(p.text("call.name", 0), "read");
 }
 
+// The kernel writes the stack of a program before it starts.
+TEST_F(PageDataTest, AFaultBeforeTheStartBelongsToTheProcess) {
+  add(fault(0x1000));
+  process(ProcessEvent::kStart, 7, 0x50000, "/bin/x");
+  add(fault(0x2000));
+  const test::Page p = page();
+  EXPECT_EQ(p.columns.at("space.process"), std::vector<std::uint32_t>{7});
+  EXPECT_EQ(p.columns.at("fault.space"), (std::vector<std::uint32_t>{0, 0}));
+  EXPECT_EQ(p.text("space.program", 0), "/bin/x");
+}
+
+TEST_F(PageDataTest, ARingThatBeginsWithoutAFault) {
+  add(Syscall{});
+  add(fault(0x2000));
+  const test::Page p = page();
+  EXPECT_EQ(p.columns.at("space.process"), std::vector<std::uint32_t>{7});
+  EXPECT_EQ(p.columns.at("fault.space").at(0), 0U);
+}
+
 TEST_F(PageDataTest, WhatIsTooMuchIsCounted) {
   data = PageData(info, {.faults = 2, .edits = 1, .spaces = 1});
   process(ProcessEvent::kStart, 7, 0x50000, "/bin/x");
