@@ -148,9 +148,14 @@ void add_debug_options(CLI::App* app, RunOptions& o) {
       ->check(CLI::IsMember({"text", "jsonl"}))
       ->needs(app->get_option("--stats-interval"))
       ->type_name("FORMAT");
-  app->add_option("--gdb", o.gdb,
-                  "Wait for GDB before the first instruction: on this port of the loopback interface (0: any), or on "
-                  "this Unix socket (a path with a /)")
+  app->add_option_function<std::string>(
+         "--gdb",
+         [&o](const std::string& place) {
+           if (place.empty()) usage("--gdb: PORT or SOCKET is empty");
+           o.gdb = place;
+         },
+         "Wait for GDB before the first instruction: on this port of the loopback interface (0: any), or on "
+         "this Unix socket (a path with a /)")
       ->type_name("PORT|SOCKET");
 }
 
