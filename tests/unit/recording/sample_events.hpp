@@ -163,8 +163,4 @@ inline std::string recorded(const std::string& path, const std::vector<Event>& e
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-inline void write_file(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
-}
-
 }  // namespace faultline::vmm::recording
