@@ -69,11 +69,15 @@ void add_numbered(CLI::App* app, InspectOptions& o, const ViewChoice& choice, co
 }
 
 void add_format_options(CLI::App* app, InspectOptions& o) {
-  auto* json = app->add_flag_callback(
-      "--json", [&o] { o.format = InspectFormat::kJsonLines; }, "As JSON Lines, one object a line");
-  app->add_flag_callback(
-         "--csv", [&o] { o.format = InspectFormat::kCsv; }, "As comma-separated values, with a header")
-      ->excludes(json);
+  const auto flag = [app, &o](const char* name, InspectFormat format, const char* help) {
+    const auto choose = [&o, format] {
+      if (o.format != InspectFormat::kText && o.format != format) usage("--json and --csv exclude each other");
+      o.format = format;
+    };
+    app->add_flag_callback(name, choose, help);
+  };
+  flag("--json", InspectFormat::kJsonLines, "As JSON Lines, one object a line");
+  flag("--csv", InspectFormat::kCsv, "As comma-separated values, with a header");
   add_parsed(app, "--top", "Rows of lists that could be long; 0: all [20]", "a count", parse_count,
              [&o](std::uint64_t n) { o.top = n; })
       ->type_name("N");

@@ -23,6 +23,10 @@ TEST(CompletionTest, CommandsOptionsAndValues) {
   EXPECT_EQ(complete("faultline run --memory 64M --no"), "--no-files\n");
   EXPECT_EQ(complete("faultline doctor ''"), "--json --help\n");
   EXPECT_EQ(complete("faultline conform --cas"), "--cases --case\n");
+  EXPECT_EQ(complete("faultline inspect d"), "diff\n");
+  EXPECT_EQ(complete("faultline inspect run.flr --fault"), "--faults --fault\n");
+  EXPECT_EQ(complete("faultline inspect --path wp_page_c"), "wp_page_copy\n");
+  EXPECT_EQ(complete("faultline inspect --outcome SIGS"), "SIGSEGV\n");
   EXPECT_EQ(complete("faultline conform --rule right.sm"), "right.smep right.smap\n");
 }
 

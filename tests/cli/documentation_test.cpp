@@ -34,7 +34,7 @@ TEST_P(DocumentationTest, EveryOptionIsInTheManualPageAndTheCompletion) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Commands, DocumentationTest, testing::Values("run", "walk", "doctor", "conform"),
+INSTANTIATE_TEST_SUITE_P(Commands, DocumentationTest, testing::Values("run", "walk", "inspect", "doctor", "conform"),
                          [](const auto& command) { return std::string(command.param); });
 
 }  // namespace

@@ -36,6 +36,19 @@ INSTANTIATE_TEST_SUITE_P(
                     Words{"run", "--no-files", "--root", "/", "--", "x"}, Words{"walk", "--address", "here", "--", "x"},
                     Words{"walk", "--address", "0x", "--", "x"}, Words{"walk", "--fault-log", "-", "--", "x"}));
 
+INSTANTIATE_TEST_SUITE_P(
+    Inspect, UsageErrorTest,
+    testing::Values(Words{"inspect"}, Words{"inspect", "--timeline"}, Words{"inspect", "a", "b"},
+                    Words{"inspect", "--nonsense", "a"}, Words{"inspect", "--timeline", "--heat", "a"},
+                    Words{"inspect", "--json", "--csv", "a"}, Words{"inspect", "--fault", "0", "a"},
+                    Words{"inspect", "--exit", "-1", "a"}, Words{"inspect", "--at", "soon", "a"},
+                    Words{"inspect", "--address", "here", "a"}, Words{"inspect", "--path", "wp_page", "a"},
+                    Words{"inspect", "--outcome", "fine", "a"}, Words{"inspect", "--process", "4294967296", "a"},
+                    Words{"inspect", "--time", "5ms", "a"}, Words{"inspect", "--top", "few", "a"},
+                    Words{"inspect", "diff"}, Words{"inspect", "diff", "a"}, Words{"inspect", "diff", "a", "b", "c"},
+                    Words{"inspect", "--heat", "diff", "a", "b"}, Words{"inspect", "--process", "1", "diff", "a", "b"},
+                    Words{"inspect", "--counts", "a"}));
+
 class HelpTest : public testing::TestWithParam<Words> {};
 
 TEST_P(HelpTest, GoesToStandardOutputAndEndsWellAndNamesItsOptions) {
@@ -48,7 +61,8 @@ TEST_P(HelpTest, GoesToStandardOutputAndEndsWellAndNamesItsOptions) {
 
 INSTANTIATE_TEST_SUITE_P(Commands, HelpTest,
                          testing::Values(Words{"--help"}, Words{"-h"}, Words{"run", "--help"}, Words{"walk", "--help"},
-                                         Words{"doctor", "--help"}, Words{"conform", "--help"}));
+                                         Words{"doctor", "--help"}, Words{"conform", "--help"},
+                                         Words{"inspect", "--help"}, Words{"inspect", "diff", "--help"}));
 
 TEST(VersionTest, IsOneLine) {
   const auto result = faultline({"--version"});

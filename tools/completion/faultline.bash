@@ -8,6 +8,8 @@ _faultline_values() {
     --linux) echo "4.0 4.4 4.9 4.14 4.19 5.4 5.10 5.15 6.1 6.6 6.12 6.18" ;;
     --backend) echo "auto kvm hosted" ;;
     --fault-format | --stats-format) echo "text jsonl" ;;
+    --path) echo "lock_vma_under_rcu find_vma expand_stack do_anonymous_page do_anonymous_page:zero_page do_read_fault do_fault_around do_cow_fault do_shared_fault page_mkwrite do_wp_page wp_page_reuse wp_page_copy wp_page_shared do_numa_page bad_area bad_area_access_error beyond_end_of_file" ;;
+    --outcome) echo "minor major signal efault SIGSEGV SIGBUS" ;;
     --rule) echo "right.allowed walk.not-present walk.reserved right.user right.write right.fetch right.smep right.smap right.pku right.pks address.canonical address.straddle tlb.stale" ;;
     --feature) echo "base nx 1g-pages la57 smep smap pku pks pge instruction legacy high-memory" ;;
     --section) echo "leaf upper bits instructions straddle canonical stale keys all five frames" ;;
@@ -21,16 +23,35 @@ _faultline() {
   COMPREPLY=()
 
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "run walk doctor conform --help --version" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "run walk inspect doctor conform --help --version" -- "$current")
     return
   fi
   case $command in
     run) options="$guest --fault-log --fault-format --record --record-registers --record-limit --strace --stats --stats-json --stats-interval --stats-format --gdb --multiboot --module" ;;
     walk) options="$guest --address --tree --vmas" ;;
+    inspect) options="--timeline --faults --heat --exit --fault --at --html --trace --folded --counts --tui --address --vma --path --outcome --process --time --json --csv --top --help" ;;
     doctor) options="--json --help" ;;
     conform) options="--cases --full --seed --case --rule --feature --section --baseline --json --junit --list --model-only --help" ;;
     *) return ;;
   esac
+
+  # The files of inspect stand anywhere, and diff before them.
+  if [ "$command" = inspect ]; then
+    case $previous in
+      --path | --outcome) mapfile -t COMPREPLY < <(compgen -W "$(_faultline_values "$previous")" -- "$current") ;;
+      --html | --trace | --folded) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+      --exit | --fault | --at | --address | --vma | --process | --time | --top) ;;
+      *)
+        if [[ $current == -* ]]; then
+          mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+        elif [ "$COMP_CWORD" -eq 2 ]; then
+          mapfile -t COMPREPLY < <(compgen -W diff -- "$current"; compgen -f -- "$current")
+        else
+          mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        fi ;;
+    esac
+    return
+  fi
 
   # The program ends the options: what follows are its own arguments, files for want of better.
   for ((i = 2; i < COMP_CWORD; i++)); do
