@@ -8,7 +8,7 @@
 using namespace faultline::vmm;
 
 namespace {
-bool write(const char* path, const fmt::memory_buffer& bytes) {
+bool save(const char* path, const fmt::memory_buffer& bytes) {
   std::FILE* file = std::fopen(path, "w");
   if (file == nullptr) return false;
   const bool whole = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
@@ -27,5 +27,5 @@ int main(int argc, char** argv) {
   }
   writer.finish("");
   stacks.append(folded, exports::Weight::kNanoseconds);
-  return write(argv[1], trace) && write(argv[2], folded) ? 0 : 1;
+  return save(argv[1], trace) && save(argv[2], folded) ? 0 : 1;
 }
