@@ -16,7 +16,7 @@ const vmm::recording::Event* RecordedEvents::at(std::uint64_t number) {
 
 const vmm::recording::Event* RecordedEvents::whole(std::uint64_t number) {
   if (!whole_ || whole_->number != number) {
-    next_ = 0;
+    next_.reset();
     reader_.decode_instructions(true);
     reader_.seek(number);
     whole_ = reader_.next();
@@ -33,7 +33,7 @@ const RecordedEvents::Run& RecordedEvents::load(std::uint64_t start) {
     run.events.clear();
     runs_.pop_back();
   }
-  next_ = 0;
+  next_.reset();
   while (run.events.size() < kRun) {
     std::optional<vmm::recording::Event> event = reader_.next();
     if (!event) break;

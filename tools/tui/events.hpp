@@ -49,8 +49,8 @@ class RecordedEvents final : public Events {
   const Run& load(std::uint64_t start);
 
   vmm::recording::Reader& reader_;
-  std::uint64_t next_ = 0;  // what the reader gives next; 0: unknown
-  std::deque<Run> runs_;    // latest first
+  std::optional<std::uint64_t> next_;  // what the reader gives next, where that is known
+  std::deque<Run> runs_;               // latest first
   std::optional<vmm::recording::Event> whole_;
 };
 

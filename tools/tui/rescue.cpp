@@ -4,7 +4,6 @@
 #include <curses.h>
 #include <signal.h>
 #include <term.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -41,8 +40,8 @@ void add(const char* capability) {
 
 }  // namespace
 
-void arm_rescue() {
-  ::tcgetattr(STDIN_FILENO, &g_rescue.modes);
+void arm_rescue(const termios& modes) {
+  g_rescue.modes = modes;
   g_rescue.count = 0;
   add("\x1b[?1000l\x1b[?1006l");  // mouse reports off, as XM of xterm has it
   for (const char* name : {"sgr0", "cnorm", "rmkx", "rmcup"}) add(::tigetstr(name));

@@ -2,10 +2,12 @@
 // this the message that says why would be lost, and the shell left without echo.
 #pragma once
 
+#include <termios.h>
+
 namespace faultline::tui {
 
-// From here on. Precondition: the terminal has not been changed yet, terminfo is loaded.
-void arm_rescue();
+// From here on. `modes`: the terminal's before anything changed them. Precondition: terminfo is loaded.
+void arm_rescue(const termios& modes);
 void disarm_rescue();
 
 }  // namespace faultline::tui

@@ -97,12 +97,14 @@ Result<std::unique_ptr<Terminal>> Terminal::open() {
   const sigset_t ending = ending_signals();
   ::sigprocmask(SIG_BLOCK, &ending, nullptr);
   t->signals_ = ::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK);
+  termios modes{};
+  ::tcgetattr(STDIN_FILENO, &modes);
   t->screen_ = ::newterm(nullptr, stdout, stdin);
   if (t->screen_ == nullptr) {
     const char* type = std::getenv("TERM");
     return fail("--tui: terminal type '" + std::string(type == nullptr ? "" : type) + "' (TERM) is not known here");
   }
-  arm_rescue();
+  arm_rescue(modes);
   ::cbreak();
   ::noecho();
   ::curs_set(0);

@@ -2,8 +2,6 @@
 // it; afterwards, and when a signal kills the process, it is as it was.
 #pragma once
 
-#include <termios.h>
-
 #include <memory>
 #include <optional>
 

@@ -33,7 +33,7 @@ constexpr std::string_view kHelp[] = {
 };
 
 std::string column_titles(int number_width) {
-  return fmt::format("{:>{}} {:>11} {:>6} {:<8}{}", "event", number_width, "seconds", "pid", "kind", "what");
+  return fmt::format("{:>{}} {:>11} {:>6} {:<9}{}", "event", number_width, "seconds", "pid", "kind", "what");
 }
 
 int number_width(std::uint64_t last) { return std::max(6, static_cast<int>(fmt::formatted_size("{}", last))); }
@@ -138,7 +138,7 @@ void View::draw_row(Canvas& canvas, int row, std::uint64_t number, bool selected
   } else {
     constexpr std::uint64_t kMicro = 1000, kSecond = 1'000'000;
     const std::uint64_t micros = event->time_ns / kMicro;
-    line.push_back({fmt::format("{:>{}} {:>4}.{:06} {:>6} {:<8}", number, digits, micros / kSecond, micros % kSecond,
+    line.push_back({fmt::format("{:>{}} {:>4}.{:06} {:>6} {:<9}", number, digits, micros / kSecond, micros % kSecond,
                                 event->process, kind(*event))});
     for (Span& span : summary(*event)) line.push_back(std::move(span));
   }
