@@ -166,7 +166,7 @@ void add_record_options(CLI::App* app, RunOptions& o) {
   add_parsed(app, "--record-limit", "Keep the latest events only, in a file that never grows beyond SIZE",
              "a size such as 64M", parse_size,
              [&o](std::uint64_t bytes) {
-               if (bytes < vmm::recording::Writer::kMinRingBytes) usage("--record-limit: must be 1M at least");
+               if (bytes < vmm::recording::Writer::kMinRingBytes) usage("--record-limit: must be 128K at least");
                o.record_limit = bytes;
              })
       ->type_name("SIZE")

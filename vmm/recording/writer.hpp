@@ -30,7 +30,7 @@ struct WriterOptions {
 
 class Writer {
  public:
-  static constexpr std::uint64_t kMinRingBytes = 1 << 20;
+  static constexpr std::uint64_t kMinRingBytes = 128 << 10;
 
   // Creates or truncates the file; RunInfo::ring_bytes is set from the options.
   static Result<std::unique_ptr<Writer>> open(const std::string& path, RunInfo info, WriterOptions options = {});

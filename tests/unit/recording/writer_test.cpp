@@ -155,7 +155,7 @@ TEST_F(WriterTest, WhatIsWrittenInTimeSurvivesAKill) {
 }
 
 TEST_F(WriterTest, ARingKeepsTheLatestAndNeverGrows) {
-  constexpr std::uint64_t kLimit = Writer::kMinRingBytes;
+  constexpr std::uint64_t kLimit = 1 << 20;
   const std::string path = path_;
   auto writer = Writer::open(path, sample_info(), {.ring_bytes = kLimit, .flush_after = std::chrono::milliseconds(0)});
   ASSERT_TRUE(writer);
