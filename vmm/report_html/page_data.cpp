@@ -84,11 +84,15 @@ void PageData::take(const recording::Event& event, const recording::ProcessChang
         take_space(event, change, now == current_.end() ? 0 : spaces_[now->second].parent);
       }
       return;
-    case recording::ProcessEvent::kExit:
+    case recording::ProcessEvent::kExit: {
       if (now == current_.end()) return;
-      if (spaces_[now->second].process == event.process) spaces_[now->second].status = change.status;
+      const std::uint32_t index = now->second;
+      if (spaces_[index].process == event.process) spaces_[index].status = change.status;
       leave_space(event.process, event.number);
+      // What else is said of it is said of what it was.
+      if (spaces_[index].users == 0) current_[event.process] = index;
       return;
+    }
   }
 }
 
@@ -129,6 +133,7 @@ std::uint32_t PageData::space_of(std::uint32_t process) {
   if (const auto found = current_.find(process); found != current_.end()) return found->second;
   const std::uint32_t index = new_space(0, first_event_);
   spaces_[index].process = process;
+  ++spaces_[index].users;
   return current_[process] = index;
 }
 
@@ -144,6 +149,7 @@ std::uint32_t PageData::space_of(const FaultRecord& record, std::uint64_t event)
   const std::uint32_t index = space_at(root, event);
   if (now == current_.end()) {
     current_[record.process] = index;
+    ++spaces_[index].users;
     if (spaces_[index].process == 0) spaces_[index].process = record.process;
   }
   return index;
@@ -167,13 +173,14 @@ std::uint32_t PageData::new_space(std::uint64_t root, std::uint64_t event) {
 void PageData::take_space(const recording::Event& event, const recording::ProcessChange& change, std::uint32_t parent) {
   const auto now = current_.find(event.process);
   // What was seen of it before it was announced, as while it was loaded, is its beginning.
-  const bool begun =
-      now != current_.end() && (spaces_[now->second].root == change.root.raw() || spaces_[now->second].root == 0);
+  const bool begun = now != current_.end() && spaces_[now->second].users != 0 &&
+                     (spaces_[now->second].root == change.root.raw() || spaces_[now->second].root == 0);
   if (!begun) leave_space(event.process, event.number);
   const std::uint32_t index = begun ? now->second : space_at(change.root.raw(), event.number);
   current_[event.process] = index;
   root_space_[change.root.raw()] = index;
   Space& space = spaces_[index];
+  if (!begun) ++space.users;
   space.root = change.root.raw();
   if (space.process != 0 && space.process != event.process) return;  // vfork: the child is in its parent's
   space.process = event.process;
@@ -189,10 +196,11 @@ void PageData::leave_space(std::uint32_t process, std::uint64_t event) {
   if (now == current_.end()) return;
   const std::uint32_t index = now->second;
   current_.erase(now);
-  for (const auto& [other, space] : current_)
-    if (space == index) return;
-  spaces_[index].to = event;
-  root_space_.erase(spaces_[index].root);
+  Space& space = spaces_[index];
+  if (space.users == 0 || --space.users != 0) return;
+  space.to = event;
+  if (const auto at = root_space_.find(space.root); at != root_space_.end() && at->second == index)
+    root_space_.erase(at);
 }
 
 void PageData::close_vma(Space& space, std::uint64_t start, std::uint64_t event) {

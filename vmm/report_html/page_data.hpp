@@ -49,6 +49,7 @@ class PageData {
     std::uint32_t process = 0, parent = 0, program = 0;
     std::uint64_t from = 0, to = 0;  // events; to 0: to the end
     int status = -1;
+    unsigned users = 0;                         // processes: two after vfork
     std::map<std::uint64_t, std::size_t> vmas;  // start -> row of vma_rows_
   };
   // A VMA as it was from one event to another.

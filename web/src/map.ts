@@ -85,6 +85,7 @@ export class AddressMap {
     this.slider.value = this.slider.max;
     this.cursor = -1;
     this.fitted = false;
+    this.set_layout(new Layout(this.space, 0, kRowHeight, kGapHeight));  // until there is a size to fit
     this.at_moment();
     this.fit();
     this.describe(-1);

@@ -34,6 +34,7 @@ export class Model {
   readonly calls: { time: Float64Array; duration: Uint32Array; name: Uint32Array; result: Uint32Array };
   readonly end_ns: number;
 
+  private readonly spaces_of = new Map<number, number[]>();
   window: Window;
   private readonly listeners: (() => void)[] = [];
 
@@ -63,6 +64,7 @@ export class Model {
       process: pid, parent: parent![n]!, program: this.texts[program![n]!]!, status: status![n]! | 0, from: from[n]!, to: to[n]! || Infinity,
     }));
     this.taken_spaces = this.spaces.flatMap(({ process }, n) => (process !== 0 ? [n] : []));
+    this.spaces.forEach(({ process }, n) => this.spaces_of.set(process, [...(this.spaces_of.get(process) ?? []), n]));
     this.process = data.column("fault.process");
     this.end_ns = Math.max(data.header.end_ns, 1);
     const entered = data.numbers("exit.entered"), left = data.numbers("exit.left");
@@ -95,7 +97,8 @@ export class Model {
     return this.spaces[space]!.program.split("/").pop()!;
   }
   space_text(space: number): string {
-    return `${this.spaces[space]!.process} ${this.program(space)}`.trim();
+    const { process } = this.spaces[space]!, all = this.spaces_of.get(process)!;
+    return `${process} ${this.program(space)}${all.length > 1 ? ` #${all.indexOf(space) + 1}` : ""}`;
   }
 }
 

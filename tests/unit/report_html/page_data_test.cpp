@@ -122,6 +122,7 @@ TEST_F(PageDataTest, ExecAndExitEndASpace) {
   process(ProcessEvent::kStart, 7, 0x50000, "/bin/sh");
   process(ProcessEvent::kExec, 7, 0x60000, "/bin/ls");
   process(ProcessEvent::kExit, 7, 0, "", 3);
+  add(Counters{});                           // the last figures of it
   process(ProcessEvent::kFork, 9, 0x60000);  // the frame is used again
   const test::Page p = page();
   EXPECT_EQ(p.columns.at("space.process"), (std::vector<std::uint32_t>{7, 7, 9}));
