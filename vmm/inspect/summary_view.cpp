@@ -56,7 +56,7 @@ void append_head(Painter& p, const recording::RunInfo& info, const Summary& s) {
   p.label("started").raw(start_text(info)).end();
   p.label("events").put("{}", s.events);
   if (s.events != 0) p.put(", number {} to {}, over {}", s.first_event, s.last_event, duration_text(s.duration_ns()));
-  if (info.ring_bytes != 0) p.put("; a ring of {} KiB, the oldest are gone", info.ring_bytes >> 10);
+  if (info.ring_bytes != 0) p.put("; the latest that {} KiB hold", info.ring_bytes >> 10);
   p.end();
   if (s.end) p.label("end").put("{}, status {}", s.end->reason, s.end->status).end();
 }
@@ -202,11 +202,20 @@ void write_count(RowWriter& rows, std::string_view kind, const std::string& name
   rows.end();
 }
 
+// As a shell would want it.
+std::string shell_word(const std::string& word) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=,@%+-";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 }  // namespace
 
 std::string command_text(const recording::RunInfo& info) {
   std::string text;
-  for (const std::string& word : info.command) text += (text.empty() ? "" : " ") + printable(word);
+  for (const std::string& word : info.command) text += (text.empty() ? "" : " ") + shell_word(printable(word));
   return text;
 }
 

@@ -22,7 +22,7 @@ Summary summarize(const std::vector<Event>& run, const Filter& filter = {}) {
 recording::RunInfo sample_info() {
   recording::RunInfo info;
   info.backend = "kvm-pvm";
-  info.command = {"p", "x\x1b[1m"};
+  info.command = {"p", "x\x1b[1m", "it's", ""};
   info.started_unix_ns = 1'000'000'000ULL * 1'000'000'000;
   return info;
 }
@@ -111,7 +111,7 @@ TEST(SummaryViewTest, TextSaysWhatAndHowMuch) {
   fmt::memory_buffer out;
   append_summary_text(out, sample_info(), summarize(sample_run()), 20, Colour::kNever);
   const std::string text = text_of(out);
-  EXPECT_THAT(text, HasSubstr("program    p x?[1m\n"));
+  EXPECT_THAT(text, HasSubstr("program    p 'x?[1m' 'it'\\''s' ''\n"));
   EXPECT_THAT(text, HasSubstr("started    2001-09-09 01:46:40 UTC\n"));
   EXPECT_THAT(text, testing::ContainsRegex(" 3 +45.00% +0.009 +3.0 +4.0 +4.0 +4.0  page-fault\n"));
   EXPECT_THAT(text, testing::ContainsRegex(" 4 +45.00% .* \\(guest\\)\n"));
