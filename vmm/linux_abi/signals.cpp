@@ -108,9 +108,7 @@ void Task::deliver_signals() {
     }
     if (action.handler == kDefault) {
       default_action(signo);
-      tell(exit_         ? SignalOutcome::kKilled
-           : job.stopped ? SignalOutcome::kStopped
-                         : SignalOutcome::kIgnored);
+      tell(exit_ ? SignalOutcome::kKilled : job.stopped ? SignalOutcome::kStopped : SignalOutcome::kIgnored);
       continue;
     }
     if (handle_signal(signo, signal, action)) {

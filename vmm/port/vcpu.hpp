@@ -16,8 +16,8 @@
 #include "mmu/base/address.hpp"
 #include "mmu/base/result.hpp"
 #include "mmu/ports/tlb_sink.hpp"
-#include "vmm/port/raw_exit.hpp"
 #include "vmm/port/host_statistics.hpp"
+#include "vmm/port/raw_exit.hpp"
 
 namespace faultline::vmm {
 
