@@ -62,7 +62,8 @@ int inspect_command(const InspectOptions& options) {
   if (const int failed = output.finish(); failed != 0) return failed;
   const bool all =
       static_cast<int>(whole(*reader, options.file)) & static_cast<int>(!two || whole(*other, options.other));
-  if (!all && status == 0) status = kInspectTorn;
+  // What is not there may be in what is missing.
+  if (!all && (status == 0 || !two)) status = kInspectTorn;
   return status;
 }
 

@@ -166,6 +166,7 @@ TEST_F(InspectTest, ATornRecordingIsShownAsFarAsItGoes) {
   EXPECT_THAT(torn.err, StartsWith("faultline: " + file + ": "));
   EXPECT_EQ(line_count(torn.err), 1) << torn.err;
   EXPECT_LT(json_lines(torn.out).size(), whole.size());
+  EXPECT_EQ(inspect(file, {"--fault", "99999"}).status, 3) << "it may be in what is missing";
 }
 
 TEST_F(InspectTest, DiffSaysWhereTheyPart) {

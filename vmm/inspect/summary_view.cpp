@@ -243,7 +243,7 @@ void append_summary_rows(fmt::memory_buffer& out, RowFormat format, const record
     for (const auto& [pid, process] : s.processes) write_process(out, pid, process);
   }
   RowWriter rows(out, format);
-  write_cost(rows, s, {"guest", "guest", &s.guest});
+  write_cost(rows, s, {"guest", "(guest)", &s.guest});
   for (const auto& row : exit_rows(s)) write_cost(rows, s, row);
   for (const auto& row : path_rows(s)) write_cost(rows, s, row);
   for (const auto& row : syscall_rows(s)) write_cost(rows, s, row);
