@@ -28,8 +28,9 @@ enum class Rule : std::uint8_t {
   kCanonical,      // bits above the linear-address width differ
   kStraddle,       // the second page of a straddling access decides
   kStale,          // a translation that is cached still
+  kPdpte,          // PAE: MOV to CR3 finds a reserved bit in a PDPTE
 };
-inline constexpr unsigned kRules = 13;
+inline constexpr unsigned kRules = 14;
 std::string_view name(Rule rule);         // "right.smap"
 std::string_view description(Rule rule);  // one line
 std::string_view source(Rule rule);       // section of the SDM

@@ -28,6 +28,7 @@ constexpr std::array<RuleText, kRules> kTexts = {{
      "Canonical Addressing"},
     {"address.straddle", "the second page of an access faults: CR2 is its first byte", "Page-Fault Exceptions"},
     {"tlb.stale", "an older translation may be used until it is invalidated", "Operations that Invalidate TLBs"},
+    {"walk.pdpte", "PAE: a reserved bit in a present PDPTE: MOV to CR3 raises #GP", "PDPTE Registers"},
 }};
 
 // Level of the entry nearest to the root that has (`set`) or lacks the bit.

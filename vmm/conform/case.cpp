@@ -5,15 +5,17 @@ namespace {
 
 constexpr unsigned kLowerIndex = 1, kUpperIndex = 300, kEdgeIndex = 255, kNonCanonicalIndex = 256;
 
-std::uint64_t target(unsigned level, unsigned leaf, Gpa page, Gpa table_below, std::uint64_t flags) {
+std::uint64_t target(model::Paging paging, unsigned level, unsigned leaf, Gpa page, Gpa table_below,
+                     std::uint64_t flags) {
   if (level != leaf) return table_below.raw() | flags;
-  const std::uint64_t size = std::uint64_t{1} << model::index_shift(model::Paging::kFourLevel, level);
+  const std::uint64_t size = std::uint64_t{1} << model::index_shift(paging, level);
   return (page.raw() & ~(size - 1)) | flags;
 }
 
 }  // namespace
 
-unsigned region_root_index(Region region) {
+unsigned region_root_index(model::Paging paging, Region region) {
+  if (paging == model::Paging::kPae) return 0;
   switch (region) {
     case Region::kLower: return kLowerIndex;
     case Region::kUpper: return kUpperIndex;
@@ -24,10 +26,10 @@ unsigned region_root_index(Region region) {
 }
 
 Gva region_address(model::Paging paging, Region region) {
-  const unsigned shift = model::index_shift(paging, model::memory_levels(paging));
-  std::uint64_t address = (std::uint64_t{region_root_index(region)} + 1) << shift;
+  const unsigned shift = model::index_shift(paging, table_levels(paging));
+  std::uint64_t address = (std::uint64_t{region_root_index(paging, region)} + 1) << shift;
   address -= kPageSize;
-  if (region == Region::kUpper) address |= ~std::uint64_t{0} << (shift + 9);
+  if (region == Region::kUpper && model::long_mode(paging)) address |= ~std::uint64_t{0} << (shift + 9);
   return Gva(address);
 }
 
@@ -47,20 +49,22 @@ bool Case::straddles() const {
 }
 
 Gpa Case::slot_a(unsigned level) const {
+  const std::uint64_t bytes = model::entry_bytes(controls.paging);
   const bool root = level == root_level();
-  return root ? kRoot + region_root_index(region) * 8 : table_a(level) + 511 * 8;
+  return root ? kRoot + region_root_index(controls.paging, region) * bytes : table_a(level) + (kPageSize - bytes);
 }
 
 Gpa Case::slot_b(unsigned level) const {
+  const std::uint64_t bytes = model::entry_bytes(controls.paging);
   const bool root = level == root_level();
-  return root ? kRoot + (region_root_index(region) + 1) * 8 : table_b(level);
+  return root ? kRoot + (region_root_index(controls.paging, region) + 1) * bytes : table_b(level);
 }
 
-std::uint64_t entry_a(unsigned level, unsigned leaf, std::uint64_t flags) {
-  return target(level, leaf, kPageA, level > 1 ? table_a(level - 1) : Gpa(), flags);
+std::uint64_t entry_a(unsigned level, unsigned leaf, std::uint64_t flags, model::Paging paging) {
+  return target(paging, level, leaf, kPageA, level > 1 ? table_a(level - 1) : Gpa(), flags);
 }
-std::uint64_t entry_b(unsigned level, unsigned leaf, std::uint64_t flags) {
-  return target(level, leaf, kPageB, level > 1 ? table_b(level - 1) : Gpa(), flags);
+std::uint64_t entry_b(unsigned level, unsigned leaf, std::uint64_t flags, model::Paging paging) {
+  return target(paging, level, leaf, kPageB, level > 1 ? table_b(level - 1) : Gpa(), flags);
 }
 
 }  // namespace faultline::vmm::conform

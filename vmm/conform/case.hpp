@@ -24,7 +24,11 @@ enum class Region : std::uint8_t {
 // Its address: the last page of an entry of the root level.
 Gva region_address(model::Paging paging, Region region);
 // Index in the root of the page under test; the page behind it has the next one.
-unsigned region_root_index(Region region);
+unsigned region_root_index(model::Paging paging, Region region);
+// Levels of tables. PAE has three here: MOV to CR3 reads its PDPTEs from memory.
+constexpr unsigned table_levels(model::Paging paging) {
+  return paging == model::Paging::kPae ? 3 : model::memory_levels(paging);
+}
 
 // The levels 1 to 5 of a path; 0 is unused.
 using Path = std::array<std::uint64_t, 6>;
@@ -50,13 +54,16 @@ struct Case {
   unsigned form = kRead8;
   bool user = false, ac = false;
   std::optional<Change> change;
+  bool both = false;  // page B has its tables although the access does not reach it
   FeatureSet needs;
 
   [[nodiscard]] const Form& instruction() const { return forms()[form]; }
   [[nodiscard]] Gva address() const;
-  [[nodiscard]] unsigned root_level() const { return model::memory_levels(controls.paging); }
+  [[nodiscard]] unsigned root_level() const { return table_levels(controls.paging); }
   // True when the access reaches into page B.
   [[nodiscard]] bool straddles() const;
+  // True when page B has tables of its own.
+  [[nodiscard]] bool second_page() const { return both || (straddles() && region != Region::kLowerEdge); }
   // Bytes of the instruction under test's own access: a fetch has as many as stand there.
   [[nodiscard]] unsigned touch_bytes(unsigned touch) const;
   // The guest-physical slots of the entries.
@@ -65,7 +72,9 @@ struct Case {
 };
 
 // Adds what an entry points to: the table below, or the page where `leaf` is its level.
-std::uint64_t entry_a(unsigned level, unsigned leaf, std::uint64_t flags);
-std::uint64_t entry_b(unsigned level, unsigned leaf, std::uint64_t flags);
+std::uint64_t entry_a(unsigned level, unsigned leaf, std::uint64_t flags,
+                      model::Paging paging = model::Paging::kFourLevel);
+std::uint64_t entry_b(unsigned level, unsigned leaf, std::uint64_t flags,
+                      model::Paging paging = model::Paging::kFourLevel);
 
 }  // namespace faultline::vmm::conform

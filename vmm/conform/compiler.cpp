@@ -10,7 +10,9 @@ constexpr std::uint64_t kUserCodeBytes = 16;
 constexpr std::uint64_t kUserStack = 0x800;     // offset in the user data page
 constexpr std::uint64_t kTargetBuffer = 0x100;  // what string instructions write lies behind what they read
 
-Gva user_code(unsigned form) { return kUserCodeAt + form * kUserCodeBytes; }
+Gva user_code(model::Paging paging, unsigned form) { return user_code_at(paging) + form * kUserCodeBytes; }
+
+CodeSize size_of(model::Paging paging) { return model::long_mode(paging) ? CodeSize::k64 : CodeSize::k32; }
 
 }  // namespace
 
@@ -19,31 +21,48 @@ ControlValues control_values(const Case& c) {
   const auto bit = [](bool on, unsigned n) { return on ? std::uint64_t{1} << n : 0; };
   ControlValues v;
   v.cr0 = 0x8000'0033 | bit(k.wp, 16);  // PE MP ET NE PG
-  v.cr4 = 0x620 | bit(k.pse, 4) | bit(k.pge, 7) | bit(k.paging == model::Paging::kFiveLevel, 12) | bit(k.smep, 20) |
-          bit(k.smap, 21) | bit(k.pke, 22) | bit(k.pks, 24);
-  v.efer = 0x500 | bit(k.nxe, 11);
+  const bool long_mode = model::long_mode(k.paging);
+  v.cr4 = 0x600 | bit(k.paging != model::Paging::kTwoLevel, 5) | bit(k.pse, 4) | bit(k.pge, 7) |
+          bit(k.paging == model::Paging::kFiveLevel, 12) | bit(k.smep, 20) | bit(k.smap, 21) | bit(k.pke, 22) |
+          bit(k.pks, 24);
+  v.efer = (long_mode ? 0x500 : 0) | bit(k.nxe, 11);  // LME, LMA
   v.pkru = k.pke ? k.pkru : 0;
   v.pkrs = k.pks ? k.pkrs : 0;
   return v;
 }
 
+Compiler::Compiler(std::span<std::byte> area, model::Paging paging)
+    : emit_(area, window(kCode, paging), size_of(paging)), paging_(paging) {}
+
 Placed Compiler::add(const Case& c, unsigned index) {
   const Gva record = window(kRecords) + std::uint64_t{index} * FL_CONFORM_RECORD_BYTES;
-  emit_.set(Reg::kR14, record.raw());
-  const std::size_t end = emit_.set_r15_later();
+  emit_.set(Reg::kRecord, record.raw());
+  const std::size_t end = emit_.set_resume_later();
   controls(c);
   entries(c);
   flush(c, Flush::kInvlpg);
   if (c.change) {
     access(c, c.change->warm_form, c.change->warm_user);
     if (c.change->warm_form == kWrite8) emit_.store(window(kPageA), data_word(kPageA));
-    emit_.store(window(c.slot_a(c.change->level)), c.change->value);
+    store_entry(c.slot_a(c.change->level), c.change->value);
     flush(c, c.change->flush);
   }
   const Placed placed = access(c, c.form, c.user);
   emit_.patch(end, emit_.here());
   read_back(c, record);
+  if (c.instruction().setup == Setup::kCr3) load_sound_pdptes(c);
   return placed;
+}
+
+// Every later MOV to CR3 reads what the case left in memory.
+void Compiler::load_sound_pdptes(const Case& c) {
+  emit_.store(window(c.slot_a(3)), table_a(2).raw() | 1);
+  emit_.store(window(c.slot_b(3)), table_b(2).raw() | 1);
+  emit_.set_cr(3, kRoot.raw());
+}
+
+void Compiler::store_entry(Gpa slot, std::uint64_t value) {
+  model::entry_bytes(paging_) == 4 ? emit_.store4(window(slot), value) : emit_.store(window(slot), value);
 }
 
 void Compiler::controls(const Case& c) {
@@ -59,13 +78,11 @@ void Compiler::controls(const Case& c) {
 }
 
 void Compiler::entries(const Case& c) {
-  const bool both = c.straddles() && c.region != Region::kLowerEdge;
-  for (unsigned level = c.root_level(); level >= c.leaf_a; --level) {
-    emit_.store(window(c.slot_a(level)), c.a[level]);
-  }
-  for (unsigned level = c.root_level(); both && level >= c.leaf_b; --level) {
-    emit_.store(window(c.slot_b(level)), c.b[level]);
-  }
+  for (unsigned level = c.root_level(); level >= c.leaf_a; --level) store_entry(c.slot_a(level), c.a[level]);
+  for (unsigned level = c.root_level(); c.second_page() && level >= c.leaf_b; --level)
+    store_entry(c.slot_b(level), c.b[level]);
+  // PDPTEs are registers. A case about loading them does so itself.
+  if (paging_ == model::Paging::kPae && c.instruction().setup != Setup::kCr3) emit_.set_cr(3, kRoot.raw());
 }
 
 void Compiler::flush(const Case& c, Flush how) {
@@ -75,7 +92,7 @@ void Compiler::flush(const Case& c, Flush how) {
       if (c.region == Region::kNonCanonical) return;
       emit_.set(Reg::kRdi, c.address().page_base().raw());
       emit_.bytes({0x0f, 0x01, 0x3f});
-      if (c.straddles() && c.region != Region::kLowerEdge) {
+      if (c.second_page()) {
         emit_.set(Reg::kRdi, c.address().page_base().raw() + kPageSize);
         emit_.bytes({0x0f, 0x01, 0x3f});
       }
@@ -91,7 +108,7 @@ void Compiler::flush(const Case& c, Flush how) {
 }
 
 void Compiler::registers(const Case& c, const Form& form, bool user) {
-  const std::uint64_t buffer = user ? kUserDataAt.raw() : window(kScratch).raw();
+  const std::uint64_t buffer = user ? user_data_at(paging_).raw() : window(kScratch).raw();
   const std::uint64_t address = c.address().raw();
   const bool strings = form.code[0] == 0xf3 || (form.code[0] == 0x48 && form.code[1] >= 0xa4 && form.code[1] <= 0xaf);
   emit_.set(Reg::kRdi, form.setup == Setup::kRsi ? buffer + kTargetBuffer : address);
@@ -99,29 +116,38 @@ void Compiler::registers(const Case& c, const Form& form, bool user) {
   if (form.repeated) emit_.set(Reg::kRcx, kRcxBefore);
   if (form.code[0] == 0xf0) emit_.set(Reg::kRdx, kRdxBefore);
   if (form.touch_count != 0 && form.touches[0].kind != model::Kind::kFetch) emit_.set(Reg::kRax, kRaxBefore);
+  if (form.setup == Setup::kCr3) emit_.set(Reg::kRax, kRoot.raw());
 }
 
 void Compiler::enter_user(const Case& c, unsigned index) {
   const Form& form = forms()[index];
   const Gva frame = window(kIretFrame);
-  std::uint64_t rsp = kUserDataAt.raw() + kUserStack;
+  std::uint64_t rsp = user_data_at(paging_).raw() + kUserStack;
   if (form.setup == Setup::kRsp) rsp = c.address().raw();
   if (form.setup == Setup::kRspAbove) rsp = c.address().raw() + 8;
-  emit_.store(frame, user_code(index).raw());
-  emit_.store(frame + 16, kUserFlags | (c.ac ? kAcFlag : 0));
-  emit_.store(frame + 24, rsp);
+  const std::uint64_t flags = kUserFlags | (c.ac ? kAcFlag : 0), code = user_code(paging_, index).raw();
+  if (emit_.legacy()) {
+    emit_.store4(frame, code);
+    emit_.store4(frame + 8, flags);
+    emit_.store4(frame + 12, rsp);
+  } else {
+    emit_.store(frame, code);
+    emit_.store(frame + 16, flags);
+    emit_.store(frame + 24, rsp);
+  }
   registers(c, form, true);
   emit_.set(Reg::kRsp, frame.raw());
-  emit_.bytes({0x48, 0xcf});
+  if (!emit_.legacy()) emit_.bytes({0x48});
+  emit_.bytes({0xcf});  // IRET
 }
 
 Placed Compiler::access(const Case& c, unsigned index, bool user) {
   const Form& form = forms()[index];
-  const std::size_t resume = emit_.set_r15_later();
+  const std::size_t resume = emit_.set_resume_later();
   Placed placed;
   if (user) {
     enter_user(c, index);
-    placed = {user_code(index), user_code(index) + form.length};
+    placed = {user_code(paging_, index), user_code(paging_, index) + form.length};
   } else {
     emit_.set(Reg::kRsp, window(kStackTop).raw());
     // What POP to the operand reads.
@@ -136,9 +162,9 @@ Placed Compiler::access(const Case& c, unsigned index, bool user) {
     placed.instruction = emit_.here();
     emit_.bytes(std::span(form.code).first(form.length));
     placed.next = emit_.here();
-    // MOV [R14 + RAX's], RAX; MOV [R14 + RCX's], RCX; MOV qword [R14], went on
-    emit_.bytes({0x49, 0x89, 0x46, FL_CONFORM_RAX, 0x49, 0x89, 0x4e, FL_CONFORM_RCX});
-    emit_.bytes({0x49, 0xc7, 0x06, kWentOn, 0, 0, 0});
+    emit_.save(FL_CONFORM_RAX, Reg::kRax);
+    emit_.save(FL_CONFORM_RCX, Reg::kRcx);
+    emit_.save_first(kWentOn);
   }
   emit_.patch(resume, emit_.here());
   if (!user && (c.ac || form.stack())) emit_.set(Reg::kRsp, window(kStackTop).raw());
@@ -147,11 +173,15 @@ Placed Compiler::access(const Case& c, unsigned index, bool user) {
 }
 
 void Compiler::read_back(const Case& c, Gva record) {
-  const bool both = c.straddles() && c.region != Region::kLowerEdge;
-  Gva to = record + FL_CONFORM_ENTRIES;
+  const bool both = c.second_page();
+  const bool narrow = model::entry_bytes(paging_) == 4;
+  const auto copy_entry = [&](Gpa slot, Gva at) {
+    narrow ? emit_.copy4(window(slot), at) : emit_.copy(window(slot), at);
+  };
+  const Gva to = record + FL_CONFORM_ENTRIES;
   for (unsigned level = 1; level <= c.root_level(); ++level) {
-    if (level >= c.leaf_a) emit_.copy(window(c.slot_a(level)), to + (level - 1) * 8);
-    if (both && level >= c.leaf_b) emit_.copy(window(c.slot_b(level)), to + (level + 4) * 8);
+    if (level >= c.leaf_a) copy_entry(c.slot_a(level), to + (level - 1) * 8);
+    if (both && level >= c.leaf_b) copy_entry(c.slot_b(level), to + (level + 4) * 8);
   }
   const Form& form = c.instruction();
   if (form.touch_count != 0 && form.touches[0].kind != model::Kind::kRead && !form.fetch()) {
@@ -166,16 +196,19 @@ void Compiler::read_back(const Case& c, Gva record) {
   emit_.store(record + FL_CONFORM_DONE, 1);
 }
 
-void Compiler::finish() {
-  emit_.set(Reg::kRax, window(kEndOfBatch).raw());
-  emit_.bytes({0xff, 0xe0});
+void Compiler::finish() { emit_.jump(window(kEndOfBatch)); }
+
+void write_end_of_batch(std::span<std::byte> at, model::Paging paging) {
+  Emitter emit(at, window(kEndOfBatch, paging), size_of(paging));
+  emit.bytes({0xe6, FL_CONFORM_PORT_DONE});
+  emit.jump(window(kCode));
 }
 
-void write_end_of_batch(std::span<std::byte> at) {
-  Emitter emit(at, window(kEndOfBatch));
-  emit.bytes({0xe6, FL_CONFORM_PORT_DONE});
-  emit.set(Reg::kRax, window(kCode).raw());
-  emit.bytes({0xff, 0xe0});
+void write_start(std::span<std::byte> at, model::Paging paging) {
+  Emitter emit(at, window(kStart, paging), size_of(paging));
+  emit.set(Reg::kRax, FL_TSS);
+  emit.bytes({0x0f, 0x00, 0xd8});
+  emit.jump(window(kCode));
 }
 
 void write_user_pages(std::span<std::byte> page, std::span<std::byte> data) {

@@ -33,7 +33,8 @@ class Compiler {
   // Upper bound of the code of one case, and of the end of a batch.
   static constexpr std::size_t kMostBytes = 1024;
 
-  Compiler(std::span<std::byte> area, Gva at) : emit_(area, at) {}
+  // `area`: guest memory at kCode. All cases of one compiler have the same paging mode.
+  Compiler(std::span<std::byte> area, model::Paging paging);
 
   [[nodiscard]] bool full() const { return emit_.left() < 2 * kMostBytes; }
   // Appends the case whose results go to record `index`.
@@ -43,6 +44,8 @@ class Compiler {
 
  private:
   void controls(const Case& c);
+  void store_entry(Gpa slot, std::uint64_t value);
+  void load_sound_pdptes(const Case& c);
   void entries(const Case& c);
   void flush(const Case& c, Flush how);
   Placed access(const Case& c, unsigned form, bool user);
@@ -51,12 +54,16 @@ class Compiler {
   void read_back(const Case& c, Gva record);
 
   Emitter emit_;
+  model::Paging paging_;
   std::optional<ControlValues> current_;
 };
 
 // The OUT that ends a batch, and the jump to the beginning of the next one. It has a place of its
 // own: the vCPU stands here while the host replaces the generated code.
-void write_end_of_batch(std::span<std::byte> at);
+void write_end_of_batch(std::span<std::byte> at, model::Paging paging);
+// Where 32-bit code starts: LTR first. The processor's own copy of a busy TSS descriptor, as KVM_SET_SREGS loads it,
+// is one that QEMU's TCG aborts at when it changes stacks.
+void write_start(std::span<std::byte> at, model::Paging paging);
 // User code of every form, 16 bytes each, and what it reads of its own.
 void write_user_pages(std::span<std::byte> code, std::span<std::byte> data);
 

@@ -65,7 +65,7 @@ class Run {
   Result<void> execute(const kvm::System& system, const Capabilities& capabilities, std::vector<Case> cases) {
     std::uint64_t done = 0;
     const std::uint64_t all = cases.size();
-    for (const model::Paging paging : {model::Paging::kFourLevel, model::Paging::kFiveLevel}) {
+    for (const model::Paging paging : model::kPagingModes) {
       std::vector<Case> mine;
       std::ranges::copy_if(cases, std::back_inserter(mine),
                            [paging](const Case& c) { return c.controls.paging == paging; });
@@ -97,7 +97,7 @@ class Run {
     const std::size_t step = std::max<std::size_t>(1, cases.size() / kTranslations);
     for (std::size_t i = 0; i < cases.size(); i += step) {
       const Case& c = cases[i];
-      if (c.change || c.region == Region::kNonCanonical) continue;
+      if (c.change || c.region == Region::kNonCanonical || !model::long_mode(c.controls.paging)) continue;
       const auto what = kvm.disagreement(translation_of(c));
       if (!what) return tl::unexpected(what.error());
       verdict_.add_translation(*what);

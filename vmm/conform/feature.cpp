@@ -19,8 +19,9 @@ constexpr std::array<Text, kFeatures> kTexts = {{
     {"pks", "CR4.PKS and IA32_PKRS"},
     {"pge", "CR4.PGE and global pages"},
     {"instruction", "the instruction runs at the privilege level of the case"},
-    {"legacy", "32-bit and PAE paging in the guest"},
+    {"32-bit", "32-bit paging in the guest"},
     {"high-memory", "memory at every physical address (walkers only: no machine has that)"},
+    {"pae", "PAE paging in the guest"},
 }};
 
 }  // namespace

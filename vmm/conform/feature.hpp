@@ -18,10 +18,11 @@ enum class Feature : std::uint8_t {
   kPks,
   kGlobal,      // CR4.PGE
   kForm,        // the instruction works at this privilege level
-  kLegacy,      // 2-level and PAE paging in the guest
+  kTwoLevel,    // 32-bit paging in the guest
   kHighMemory,  // memory at every physical address: the model and walkers have it, no machine does
+  kPae,         // PAE paging in the guest
 };
-inline constexpr unsigned kFeatures = 12;
+inline constexpr unsigned kFeatures = 13;
 std::string_view name(Feature feature);         // "1g-pages"
 std::string_view description(Feature feature);  // one line
 std::optional<Feature> find_feature(std::string_view name);

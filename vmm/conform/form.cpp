@@ -105,7 +105,9 @@ constexpr std::array kForms = {
     make("prefetch", "prefetcht0 [rdi]", {0x0f, 0x18, 0x0f}, 0, Kind::kRead),
     make("nop", "nop [rdi]", {0x0f, 0x1f, 0x07}, 0, Kind::kRead),
     with(make("invlpg", "invlpg [rdi]", {0x0f, 0x01, 0x3f}, 0, Kind::kRead), Who::kSupervisorOnly),
+    with(with(make("load-cr3", "mov cr3, rax", {0x0f, 0x22, 0xd8}, 0, Kind::kRead), Who::kSupervisorOnly), Setup::kCr3),
 };
+static_assert(kForms[kIncrement4].name == "inc4" && kForms[kLoadCr3].name == "load-cr3");
 
 }  // namespace
 

@@ -16,6 +16,7 @@ enum class Setup : std::uint8_t {
   kRsi,       // RDI: a buffer of one's own
   kRsp,       // the stack pointer itself
   kRspAbove,  // the stack pointer lies 8 bytes above it
+  kCr3,       // no address: RAX is the root of the tables
 };
 // What becomes of the operand in memory.
 enum class Effect : std::uint8_t {
@@ -57,6 +58,11 @@ struct Form {
 std::span<const Form> forms();
 // The plain ones, by name: "read8", "write8", "fetch".
 inline constexpr unsigned kRead8 = 0, kWrite8 = 1, kFetch = 2;
+// Those that run in 32-bit code as well, and those of one section only.
+inline constexpr unsigned kRead1 = 3, kRead4 = 5, kWrite2 = 7, kWrite4 = 8, kIncrement4 = 13;
+inline constexpr unsigned kLoadCr3 = 36;
+// How many there were when the first sections were numbered: their dimension "instruction" keeps this length.
+inline constexpr unsigned kFirstForms = 36;
 
 // What registers hold before the instruction.
 inline constexpr std::uint64_t kRaxBefore = 0x1122'3344'5566'7788;

@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "mmu/base/address.hpp"
+#include "tests/model/cpu.hpp"
 
 namespace faultline::vmm::conform {
 
@@ -21,12 +22,16 @@ namespace faultline::vmm::conform {
 // that every address of its own fits a sign-extended 32-bit operand.
 inline constexpr std::uint64_t kWindow = 0xffff'ffff'8000'0000;
 constexpr Gva window(Gpa at) { return Gva(kWindow + at.raw()); }
+// The same for 32-bit code, which sees the low half of the address.
+constexpr Gva window(Gpa at, model::Paging paging) {
+  return model::long_mode(paging) ? window(at) : Gva(window(at).raw() & 0xffff'ffff);
+}
 
 inline constexpr Gpa kDescriptors{0x1000};  // GDT; the TSS follows at kTssOffset
 inline constexpr std::uint64_t kTssOffset = 0x80;
 inline constexpr Gpa kIdt{0x2000};
 inline constexpr Gpa kHandlers{0x3000};
-inline constexpr Gpa kEndOfBatch{0x3800};
+inline constexpr Gpa kEndOfBatch{0x3800}, kStart{0x3840};
 inline constexpr Gpa kExceptionStackTop{0x5000};
 inline constexpr Gpa kDoubleFaultStackTop{0x6000};
 inline constexpr Gpa kUserCode{0x6000};
@@ -38,6 +43,7 @@ inline constexpr Gpa kRoot{0x10000};
 inline constexpr Gpa kUpperPml4{0x11000}, kLowerPml4{0x12000};  // below a root of level 5
 inline constexpr Gpa kWindowPdpt{0x13000}, kWindowPd0{0x14000}, kWindowPd1{0x15000};
 inline constexpr Gpa kUserPdpt{0x16000}, kUserPd{0x17000}, kUserPt{0x18000};
+inline constexpr Gpa kWindowTables{0x19000};  // of 32-bit paging: four page tables
 inline constexpr Gpa kTablesA{0x20000}, kTablesB{0x30000};
 inline constexpr Gpa kCode{0x200000}, kRecords{0x400000};
 inline constexpr std::uint64_t kAreaBytes = 2ULL << 20;  // of code, and of records
@@ -47,9 +53,12 @@ inline constexpr Gpa kDataFirst{(1ULL << 30) - (2ULL << 20)};
 inline constexpr std::uint64_t kDataBytes = 4ULL << 20;
 inline constexpr Gpa kPageA{(1ULL << 30) - kPageSize}, kPageB{1ULL << 30};
 inline constexpr Gpa kOtherPage = kPageA - kPageSize;  // that a PTE leads to after a change of frames
+// Beyond 4 GiB, where bit 13 of a PDE leads in pages of 4 MiB.
+inline constexpr Gpa kHighPage{(4ULL << 30) + kPageA.raw()};
 
 // User code and data, as user code sees them.
-inline constexpr Gva kUserCodeAt{0x40'0000}, kUserDataAt{0x40'1000};
+constexpr Gva user_code_at(model::Paging paging) { return Gva(model::long_mode(paging) ? 0x40'0000 : 0xc040'0000); }
+constexpr Gva user_data_at(model::Paging paging) { return user_code_at(paging) + kPageSize; }
 
 // The table of `level` on the way to the page under test (A) or the one behind it (B).
 constexpr Gpa table_a(unsigned level) { return kTablesA + level * kPageSize; }

@@ -5,33 +5,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <cstring>
 
 #include "guest/abi.h"
-#include "vmm/conform/compiler.hpp"
 #include "vmm/kvm/cpuid.hpp"
-#include "vmm/kvm/descriptors.hpp"
 #include "vmm/kvm/exit.hpp"
 #include "vmm/kvm/kick_signal.hpp"
 #include "vmm/run/watchdog.hpp"
 
-// guest/conform/handlers.S
-extern "C" const std::byte faultline_conform_handlers[];
-extern "C" const std::byte faultline_conform_handlers_end[];
-
 namespace faultline::vmm::conform {
 namespace {
 
-constexpr std::uint64_t kRamBytes = kLowBytes + kDataBytes;
-constexpr std::uint64_t kPresentWritable = 0x63, kPresentWritableUser = 0x67, kLarge = 0x80;
-constexpr unsigned kDoubleFault = 8;
-
-// A stack of its own for every handler, and another one for #DF.
-std::array<std::uint64_t, 2> gate(unsigned vector) {
-  return kvm::interrupt_gate(window(kHandlers) + vector * FL_CONFORM_HANDLER_BYTES, vector == kDoubleFault ? 2 : 1);
-}
+constexpr std::uint64_t kRamBytes = kLowBytes + kDataBytes + kPageSize;
 
 }  // namespace
 
@@ -69,6 +55,8 @@ Result<std::unique_ptr<Machine>> Machine::create(const kvm::System& system, cons
   if (auto data = vm->set_memory_slot(1, kDataFirst, kDataBytes, ram->at(Gpa(kLowBytes))); !data) {
     return tl::unexpected(data.error());
   }
+  if (auto high = vm->set_memory_slot(2, kHighPage, kPageSize, ram->at(Gpa(kLowBytes + kDataBytes))); !high)
+    return tl::unexpected(high.error());
   // Shadow paging: KVM's own limit follows the size of memory, 64 tables here, and it would be busy
   // dropping them. Elsewhere this does nothing; a refusal costs time alone.
   constexpr unsigned long kShadowTables = 16384;
@@ -85,74 +73,10 @@ Result<std::unique_ptr<Machine>> Machine::create(const kvm::System& system, cons
 }
 
 std::span<std::byte> Machine::memory(Gpa at, std::uint64_t bytes) const {
-  const bool data = at >= kDataFirst;
-  const std::uint64_t offset = data ? kLowBytes + (at - kDataFirst) : at.raw();
+  const std::uint64_t offset = at >= kHighPage    ? kLowBytes + kDataBytes + (at - kHighPage)
+                               : at >= kDataFirst ? kLowBytes + (at - kDataFirst)
+                                                  : at.raw();
   return ram_.bytes().subspan(offset, bytes);
-}
-
-void Machine::store(Gpa at, std::uint64_t value) const { std::memcpy(memory(at, 8).data(), &value, sizeof value); }
-
-void Machine::fill_memory(model::Paging paging) const {
-  const Gva tss = window(kDescriptors) + kTssOffset;
-  kvm::write_gdt(memory(kDescriptors, kvm::kGdtLimit + 1).first<kvm::kGdtLimit + 1>(), tss);
-  kvm::write_tss(memory(kDescriptors + kTssOffset, kvm::kTssBytes).first<kvm::kTssBytes>(), window(kExceptionStackTop),
-                 std::array{window(kExceptionStackTop), window(kDoubleFaultStackTop)});
-
-  for (unsigned v = 0; v < FL_VECTORS; ++v) {
-    const std::array<std::uint64_t, 2> words = gate(v);
-    store(kIdt + v * 16, words[0]);
-    store(kIdt + v * 16 + 8, words[1]);
-  }
-  std::memcpy(memory(kHandlers, kPageSize).data(), faultline_conform_handlers,
-              static_cast<std::size_t>(faultline_conform_handlers_end - faultline_conform_handlers));
-  write_end_of_batch(memory(kEndOfBatch, 64));
-  write_user_pages(memory(kUserCode, kPageSize), memory(kUserData, kPageSize));
-  store(kScratch, kBufferWord);
-  store(kIretFrame + 8, FL_USER_CS);
-  store(kIretFrame + 32, FL_USER_SS);
-
-  Gpa upper = kRoot, lower = kRoot;
-  if (paging == model::Paging::kFiveLevel) {
-    upper = kUpperPml4, lower = kLowerPml4;
-    store(kRoot + 511 * 8, upper.raw() | kPresentWritable);
-    store(kRoot, lower.raw() | kPresentWritableUser);
-  }
-  store(upper + 511 * 8, kWindowPdpt.raw() | kPresentWritable);
-  store(kWindowPdpt + 510 * 8, kWindowPd0.raw() | kPresentWritable);
-  store(kWindowPdpt + 511 * 8, kWindowPd1.raw() | kPresentWritable);
-  constexpr std::uint64_t kTwoMiB = 2ULL << 20;
-  for (std::uint64_t i = 0; i < kLowBytes / kTwoMiB; ++i) {
-    store(kWindowPd0 + i * 8, i * kTwoMiB | kPresentWritable | kLarge);
-  }
-  store(kWindowPd0 + 511 * 8, kDataFirst.raw() | kPresentWritable | kLarge);
-  store(kWindowPd1, kPageB.raw() | kPresentWritable | kLarge);
-  store(lower, kUserPdpt.raw() | kPresentWritableUser);
-  store(kUserPdpt, kUserPd.raw() | kPresentWritableUser);
-  store(kUserPd + 2 * 8, kUserPt.raw() | kPresentWritableUser);
-  store(kUserPt, kUserCode.raw() | kPresentWritableUser);
-  store(kUserPt + 8, kUserData.raw() | kPresentWritableUser);
-
-  for (std::uint64_t at = 0; at < kDataBytes; at += 8) store(kDataFirst + at, data_word(kDataFirst + at));
-}
-
-Result<void> Machine::set_start_state(const Offered& offered, model::Paging paging) {
-  if (auto set = vcpu_.set_cpuid(offered.cpuid); !set) return set;
-  auto sregs = vcpu_.sregs();
-  if (!sregs) return tl::unexpected(sregs.error());
-  kvm::set_descriptors(*sregs, {window(kDescriptors), window(kDescriptors) + kTssOffset, window(kIdt)});
-  Case plain;
-  plain.controls.paging = paging;
-  const ControlValues values = control_values(plain);
-  sregs->cr0 = values.cr0;
-  sregs->cr3 = kRoot.raw();
-  sregs->cr4 = values.cr4;
-  sregs->efer = values.efer;
-  if (auto set = vcpu_.set_sregs(*sregs); !set) return set;
-  kvm_regs regs{};
-  regs.rip = window(kCode).raw();
-  regs.rsp = window(kStackTop).raw();
-  regs.rflags = kSupervisorFlags;
-  return vcpu_.set_regs(regs);
 }
 
 Result<void> Machine::run(std::chrono::milliseconds limit) {

@@ -37,8 +37,16 @@ class Machine {
  private:
   Machine(GuestRam ram, kvm::VmFd vm, kvm::VcpuFd vcpu)
       : ram_(std::move(ram)), vm_(std::move(vm)), vcpu_(std::move(vcpu)) {}
-  void fill_memory(model::Paging paging) const;
   void store(Gpa at, std::uint64_t value) const;
+  void store4(Gpa at, std::uint64_t value) const;
+  // machine_memory.cpp
+  void fill_memory(model::Paging paging) const;
+  void fill_for_64_bit_code(model::Paging paging) const;
+  void fill_for_32_bit_code(model::Paging paging) const;
+  void fill_pae_tables() const;
+  void fill_two_level_tables() const;
+  void fill_window_directories() const;
+  void fill_user_table() const;
   Result<void> set_start_state(const Offered& offered, model::Paging paging);
   [[nodiscard]] std::string describe_death() const;
 

@@ -86,7 +86,8 @@ Case finished(const Section& section, const Choice& choice, Case c) {
   if (c.controls.pks) c.needs.add(Feature::kPks);
   if (c.controls.pge) c.needs.add(Feature::kGlobal);
   if (c.controls.paging == model::Paging::kFiveLevel) c.needs.add(Feature::kLa57);
-  if (!model::long_mode(c.controls.paging)) c.needs.add(Feature::kLegacy);
+  if (c.controls.paging == model::Paging::kTwoLevel) c.needs.add(Feature::kTwoLevel);
+  if (c.controls.paging == model::Paging::kPae) c.needs.add(Feature::kPae);
   return c;
 }
 
@@ -180,7 +181,8 @@ Plan plan(const std::vector<Section>& matrix, const Selection& selection) {
   for (std::size_t i = 0; i < order.size(); ++i) {
     const Section& section = *order[i];
     const bool runs = can_run(section, selection);
-    const std::uint64_t share = std::min(left / (order.size() - i), runs ? left : kUnsupportedShare);
+    const std::uint64_t unsupported = std::min(kUnsupportedShare, selection.cases / 100 + 1);
+    const std::uint64_t share = std::min(left / (order.size() - i), runs ? left : unsupported);
     const std::uint64_t limit = selection.full && runs ? std::max(share, kWholeUpTo) : share;
     Plan::Part part{&section, section.size(), 0, 0, section.size() <= limit};
     const std::size_t before = result.cases.size();

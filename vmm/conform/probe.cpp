@@ -6,28 +6,27 @@
 
 #include "vmm/conform/expectation.hpp"
 #include "vmm/conform/runner.hpp"
+#include "vmm/conform/section_parts.hpp"
 
 namespace faultline::vmm::conform {
 namespace {
 
 // A case that lets everything through.
-Case open_case(unsigned form, bool user) {
-  constexpr std::uint64_t kOpen = 0x67;
+Case open_case(unsigned form, bool user, model::Paging paging = model::Paging::kFourLevel) {
   Case c;
+  c.controls.paging = paging;
   c.form = form;
   c.user = user;
   c.controls.nxe = c.controls.pge = false;
-  for (unsigned level = 1; level <= 4; ++level) {
-    c.a[level] = entry_a(level, 1, user ? kOpen : kOpen & ~4ULL);
-    c.b[level] = entry_b(level, 1, user ? kOpen : kOpen & ~4ULL);
-  }
+  open_paths(c, 1, 1);
+  if (!user) c.a[1] &= ~kU, c.b[1] &= ~kU;
   return c;
 }
 
 class Prober {
  public:
   Prober(const kvm::System& system, Capabilities& found)
-      : found_(found), runner_(system, found.offered, model::Paging::kFourLevel) {}
+      : system_(system), found_(found), runner_(system, found.offered, model::Paging::kFourLevel) {}
 
   Result<void> run() {
     if (auto ready = runner_.prepare(); !ready) return ready;
@@ -45,14 +44,27 @@ class Prober {
     control(Feature::kSmap, "CR4.SMAP", o.smap, [](model::Controls& c) { c.smap = true; });
     control(Feature::kPku, "CR4.PKE with WRPKRU", o.pku, [](model::Controls& c) { c.pke = true; });
     control(Feature::kPks, "CR4.PKS with IA32_PKRS", o.pks, [](model::Controls& c) { c.pks = true; });
+    mode(Feature::kTwoLevel, model::Paging::kTwoLevel);
+    mode(Feature::kPae, model::Paging::kPae);
     return {};
   }
 
  private:
-  bool works(const Case& c) {
+  // Supervisor and user code of a paging mode.
+  void mode(Feature feature, model::Paging paging) {
+    Runner runner(system_, found_.offered, paging);
+    if (works(runner, open_case(kRead4, false, paging)) && works(runner, open_case(kRead4, true, paging))) {
+      found_.features.add(feature);
+    } else {
+      found_.notes.push_back(fmt::format("code under {} paging does not run", model::name(paging)));
+    }
+  }
+
+  bool works(const Case& c) { return works(runner_, c); }
+  bool works(Runner& runner, const Case& c) {
     bool passed = false;
     const Expectation expectation = expect(c, found_.offered.cpu);
-    const auto done = runner_.run({&c, 1}, [&](const Case& one, const Observation& o) {
+    const auto done = runner.run({&c, 1}, [&](const Case& one, const Observation& o) {
       passed = !compare(one, expectation, o);
       // Differences beyond "it ran" are for the matrix to find.
       if (!passed && o.done)
@@ -75,6 +87,7 @@ class Prober {
     found_.notes.push_back(fmt::format("\"{}\" does not work in {} code", forms()[form].text, who));
   }
 
+  const kvm::System& system_;
   Capabilities& found_;
   Runner runner_;
 };

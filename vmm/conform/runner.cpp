@@ -35,7 +35,7 @@ Result<void> Runner::run(std::span<const Case> cases, const Take& take) {
 
 Result<std::size_t> Runner::run_batch(std::span<const Case> cases, const Take& take) {
   if (auto ready = prepare(); !ready) return tl::unexpected(ready.error());
-  Compiler compiler(machine_->memory(kCode, kAreaBytes), window(kCode));
+  Compiler compiler(machine_->memory(kCode, kAreaBytes), paging_);
   placed_.clear();
   while (placed_.size() < std::min(cases.size(), kBatch) && !compiler.full()) {
     const auto index = static_cast<unsigned>(placed_.size());
@@ -64,11 +64,13 @@ Result<std::size_t> Runner::run_batch(std::span<const Case> cases, const Take& t
 Observation Runner::observe(unsigned index) const {
   const std::span<const std::byte> record =
       machine_->memory(kRecords + std::uint64_t{index} * FL_CONFORM_RECORD_BYTES, FL_CONFORM_RECORD_BYTES);
-  const auto word = [&](std::size_t offset) {
+  const auto load = [&](std::size_t offset, std::size_t bytes = 8) {
     std::uint64_t value = 0;
-    std::memcpy(&value, record.data() + offset, sizeof value);
+    std::memcpy(&value, record.data() + offset, bytes);
     return value;
   };
+  // Registers are as wide as the code's.
+  const auto word = [&](std::size_t offset) { return load(offset, model::long_mode(paging_) ? 8 : 4); };
   Observation o;
   o.done = word(FL_CONFORM_DONE) == 1;
   o.vector = word(FL_CONFORM_VECTOR);
@@ -80,8 +82,9 @@ Observation Runner::observe(unsigned index) const {
   o.rax = word(FL_CONFORM_RAX);
   o.cr2 = word(FL_CONFORM_CR2);
   o.rcx = word(FL_CONFORM_RCX);
-  for (unsigned i = 0; i < o.entries.size(); ++i) o.entries[i] = word(FL_CONFORM_ENTRIES + i * 8);
-  for (unsigned i = 0; i < o.data.size(); ++i) o.data[i] = word(FL_CONFORM_DATA + i * 8);
+  for (unsigned i = 0; i < o.entries.size(); ++i)
+    o.entries[i] = load(FL_CONFORM_ENTRIES + i * 8, model::entry_bytes(paging_));
+  for (unsigned i = 0; i < o.data.size(); ++i) o.data[i] = load(FL_CONFORM_DATA + i * 8);
   o.placed = placed_[index];
   return o;
 }

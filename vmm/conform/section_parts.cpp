@@ -16,7 +16,7 @@ Dimension numbers(std::string_view name, unsigned first, unsigned last) {
 
 Dimension all_forms() {
   Dimension d{"instruction", {}, std::nullopt};
-  for (const Form& f : forms()) d.values.emplace_back(f.name);
+  for (const Form& f : forms().first(kFirstForms)) d.values.emplace_back(f.name);
   return d;
 }
 
@@ -24,13 +24,16 @@ Dimension plain_access() { return list("access", {"read", "write", "fetch"}); }
 Dimension who() { return list("level", {"supervisor", "user"}); }
 
 void open_paths(Case& c, unsigned leaf_a, unsigned leaf_b) {
+  const model::Paging paging = c.controls.paging;
   c.leaf_a = leaf_a;
   c.leaf_b = leaf_b;
   for (unsigned level = 1; level <= c.root_level(); ++level) {
+    // A PDPTE of PAE paging has no rights, and their bits are reserved.
+    const std::uint64_t flags = paging == model::Paging::kPae && level == 3 ? kP : kOpen;
     const std::uint64_t ps_a = level == leaf_a && level > 1 ? kPs : 0;
     const std::uint64_t ps_b = level == leaf_b && level > 1 ? kPs : 0;
-    c.a[level] = level >= leaf_a ? entry_a(level, leaf_a, kOpen | ps_a) : 0;
-    c.b[level] = level >= leaf_b ? entry_b(level, leaf_b, kOpen | ps_b) : 0;
+    c.a[level] = level >= leaf_a ? entry_a(level, leaf_a, flags | ps_a, paging) : 0;
+    c.b[level] = level >= leaf_b ? entry_b(level, leaf_b, flags | ps_b, paging) : 0;
   }
 }
 

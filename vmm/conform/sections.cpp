@@ -13,7 +13,10 @@ std::vector<Section> make_matrix(const model::Cpu& cpu) {
           keys_section(cpu),
           flags_section(cpu, 9, model::Paging::kFourLevel),
           flags_section(cpu, 10, model::Paging::kFiveLevel),
-          frames_section(cpu)};
+          frames_section(cpu),
+          two_level_section(cpu),
+          pae_section(cpu),
+          pdpte_section(cpu)};
 }
 
 }  // namespace faultline::vmm::conform

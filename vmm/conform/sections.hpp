@@ -17,5 +17,8 @@ Section keys_section(const model::Cpu& cpu);
 // Flags of every level at once, with four or five levels.
 Section flags_section(const model::Cpu& cpu, unsigned id, model::Paging paging);
 Section frames_section(const model::Cpu& cpu);
+Section two_level_section(const model::Cpu& cpu);
+Section pae_section(const model::Cpu& cpu);
+Section pdpte_section(const model::Cpu& cpu);
 
 }  // namespace faultline::vmm::conform
