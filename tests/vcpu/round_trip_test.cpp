@@ -91,6 +91,7 @@ struct Access {
   const char* name;
   std::vector<unsigned> code;  // with the address in RDI
   std::uint32_t bits;
+  bool reads_first = false;
 };
 class ErrorCodes : public OnBackend, public ::testing::WithParamInterface<std::tuple<const char*, Access>> {
  protected:
@@ -134,8 +135,11 @@ TEST_P(ErrorCodes, AreThoseOfTheGuestsTables) {
       ASSERT_TRUE(std::holds_alternative<PageFaultEvent>(*event)) << TinyGuest::describe(*event);
       const auto fault = std::get<PageFaultEvent>(*event);
       EXPECT_EQ(fault.address, kTarget);
-      EXPECT_EQ(fault.error.raw(), access.bits | ErrorCode::kUser | (e.present ? ErrorCode::kPresent : 0U));
-      EXPECT_EQ(guest().entry(kTarget) & (Pte::kAccessed | Pte::kDirty), 0U);
+      // QEMU's TCG reads first, and asks for the right to write when it stores.
+      const bool reads = access.reads_first && on_tcg(), read = reads && e.present && e.user;
+      const std::uint32_t bits = reads && !read ? 0 : access.bits;
+      EXPECT_EQ(fault.error.raw(), bits | ErrorCode::kUser | (e.present ? ErrorCode::kPresent : 0U));
+      EXPECT_EQ(guest().entry(kTarget) & (Pte::kAccessed | Pte::kDirty), read ? Pte::kAccessed : 0U);
     }
   }
 }
@@ -145,7 +149,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Combine(::testing::Values("kvm", "hosted"),
                        ::testing::Values(Access{"Read", {0x8a, 0x07, 0x0f, 0x05}, 0},
                                          Access{"Write", {0x88, 0x07, 0x0f, 0x05}, ErrorCode::kWrite},
-                                         Access{"ReadModifyWrite", {0xfe, 0x07, 0x0f, 0x05}, ErrorCode::kWrite},
+                                         Access{"ReadModifyWrite", {0xfe, 0x07, 0x0f, 0x05}, ErrorCode::kWrite, true},
                                          Access{"Fetch", {0xff, 0xe7}, ErrorCode::kFetch})),
     [](const auto& p) { return std::string(std::get<0>(p.param)) + std::get<1>(p.param).name; });
 

@@ -2,11 +2,23 @@
 // the test is skipped with the reason, and what a backend lacks is skipped by its capabilities.
 #pragma once
 
+#include <fstream>
+#include <string>
+
 #include "tests/vcpu/tiny_guest.hpp"
 #include "vmm/kvm/system.hpp"
 #include "vmm/run/backend.hpp"
 
 namespace faultline::vmm::testing {
+
+// Whether QEMU's TCG plays the processor that all this runs on.
+inline bool on_tcg() {
+  std::ifstream cpus("/proc/cpuinfo");
+  for (std::string line; std::getline(cpus, line);) {
+    if (line.starts_with("model name")) return line.find("TCG") != std::string::npos;
+  }
+  return false;
+}
 
 class OnBackend : public ::testing::Test {
  protected:
