@@ -35,7 +35,11 @@ TEST_F(Conform, NothingDeviatesBeyondTheBaseline) {
   const Verdict verdict = run(request);
   EXPECT_TRUE(verdict.clean()) << verdict.to_text();
   EXPECT_GT(verdict.total().run(), 8'000U);
-  EXPECT_GT(verdict.total().passed, verdict.total().known * 10);
+  // QEMU's TCG pushes no RF: there most faults deviate.
+  if (!capabilities_.backend.ends_with("under TCG")) {
+    EXPECT_GT(verdict.total().passed, verdict.total().known * 10);
+  }
+  EXPECT_GT(verdict.total().passed, 1'000U);
 }
 
 // A model that is wrong must be told so: of a processor with fewer address bits, and with 1 GiB pages or without.
