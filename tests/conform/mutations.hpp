@@ -11,14 +11,15 @@ struct Mutation {
   std::string_view mistake, file, from, to;
 };
 
-inline constexpr std::string_view kWalk = "mmu/pgtable/walk.cpp", kTranslate = "mmu/pgtable/translate.cpp",
-                                  kPte = "mmu/arch/pte.hpp", kMode = "mmu/arch/paging_mode.hpp",
-                                  kSlot = "mmu/pgtable/slot.hpp", kWalkHeader = "mmu/pgtable/walk.hpp";
+inline constexpr std::string_view kWalk = "mmu/pgtable/walk.cpp", kWalkWith = "mmu/pgtable/walk_with.hpp",
+                                  kTranslate = "mmu/pgtable/translate.cpp", kPte = "mmu/arch/pte.hpp",
+                                  kMode = "mmu/arch/paging_mode.hpp", kSlot = "mmu/pgtable/slot.hpp",
+                                  kWalkHeader = "mmu/pgtable/walk.hpp";
 
 inline constexpr Mutation kMutations[] = {
     // Seen in other walkers.
-    {"permissions of the last level only: W and U", kWalk, "allowed &= entry.raw();", "allowed = entry.raw();"},
-    {"permissions of the last level only: NX", kWalk, "denied |= entry.raw()", "denied = entry.raw()"},
+    {"permissions of the last level only: W and U", kWalkWith, "allowed &= entry.raw();", "allowed = entry.raw();"},
+    {"permissions of the last level only: NX", kWalkWith, "denied |= entry.raw()", "denied = entry.raw()"},
     {"bit 12 of a huge leaf (PAT) is an address bit", kPte,
      "if (kind(level) == PteKind::kLeaf) address &= ~(level_span(level) - 1);",
      "if (kind(level) == PteKind::kLeaf) address &= ~(level_span(level) - 1) | kPatHuge;"},
@@ -41,22 +42,22 @@ inline constexpr Mutation kMutations[] = {
      "ref().store(seen.raw() | flags);\n    return true;"},
     // Levels and indices.
     {"the index of a level is one bit too narrow", kMode, "& (kEntriesPerTable - 1);", "& (kEntriesPerTable / 2 - 1);"},
-    {"five levels walked as four", kWalk,
-     "for (Level level = levels(mode);; --level) {\n    if (!memory.contains(table)) {",
-     "for (Level level = 4;; --level) {\n    if (!memory.contains(table)) {"},
-    {"no canonical check at all", kWalk, "if (!is_canonical(va, mode)) {", "if (!is_canonical(va, mode) && false) {"},
+    {"five levels walked as four", kWalkWith, "for (Level level = levels(mode);; --level) {\n    const Gpa slot",
+     "for (Level level = 4;; --level) {\n    const Gpa slot"},
+    {"no canonical check at all", kWalkWith, "if (!is_canonical(va, mode)) {",
+     "if (!is_canonical(va, mode) && false) {"},
     {"2 MiB pages only: PS of a PDPTE ignored", kPte, "(level == 2 || level == 3) && has", "level == 2 && has"},
     {"1 GiB pages only: PS of a PDE ignored", kPte, "(level == 2 || level == 3) && has", "level == 3 && has"},
     {"the offset inside a huge page is that of a small one", kWalkHeader,
      "(address.raw() & (level_span(leaf.level) - 1))", "(address.raw() & (level_span(1) - 1))"},
     // Presence and reserved bits.
-    {"P is not tested at all", kWalk, "if (!entry.present()) {\n      w.end", "if (entry.none()) {\n      w.end"},
-    {"reserved bits before P", kWalk, "if (!entry.present()) {\n      w.end = WalkEnd::kNotPresent;",
+    {"P is not tested at all", kWalkWith, "if (!entry.present()) {\n      w.end", "if (entry.none()) {\n      w.end"},
+    {"reserved bits before P", kWalkWith, "if (!entry.present()) {\n      w.end = WalkEnd::kNotPresent;",
      "if (!entry.present()) {\n      w.end = (entry.raw() & reserved_bits(entry, level, rules)) != 0 ? "
      "WalkEnd::kReservedBit : WalkEnd::kNotPresent;"},
-    {"no bit is reserved", kWalk, "if ((entry.raw() & reserved_bits(entry, level, rules)) != 0) {",
+    {"no bit is reserved", kWalkWith, "if ((entry.raw() & reserved_bits(entry, level, rules)) != 0) {",
      "if ((entry.raw() & reserved_bits(entry, level, rules) & 0) != 0) {"},
-    {"reserved bits in leaves only", kWalk, "if ((entry.raw() & reserved_bits(entry, level, rules)) != 0) {",
+    {"reserved bits in leaves only", kWalkWith, "if ((entry.raw() & reserved_bits(entry, level, rules)) != 0) {",
      "if (entry.kind(level) == PteKind::kLeaf && (entry.raw() & reserved_bits(entry, level, rules)) != 0) {"},
     {"MAXPHYADDR is off by one", kWalk, "<< rules.phys_bits) - 1)", "<< (rules.phys_bits + 1)) - 1)"},
     {"NX is no reserved bit while NXE is 0", kWalk, "if (!rules.nxe) reserved |= Pte::kNoExecute;", ""},
