@@ -105,7 +105,7 @@ TEST_F(ViewTest, ShowsTheListAndTheFirstEventInFull) {
   draw();
   EXPECT_THAT(grid.row(0), HasSubstr("run.flr  kvm-pvm  Linux 6.18"));
   EXPECT_THAT(grid.row(0), HasSubstr("23 events"));
-  EXPECT_THAT(grid.row(2), HasSubstr("process start /bin/sh"));
+  EXPECT_THAT(grid.row(2), HasSubstr("process  start /bin/sh"));
   EXPECT_THAT(grid.all(), HasSubstr("event 1 (process) at 0.000000010 s, process 100"));
   EXPECT_EQ(chosen(), 1u);
 }
