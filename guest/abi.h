@@ -30,6 +30,49 @@
 #define FL_USER_CS 0x33
 #define FL_TSS 0x40
 
+/* Kernel programs (guest/kernel, vmm/kernel) call the host with an OUT of AL to this port: the call's
+ * number in RAX, arguments in RDI, RSI, RDX; the result in RAX, a negated errno below 0. */
+#define FL_PORT_KERNEL 0xb8
+#define FL_CALL_EXIT 0      /* status: the end of the run */
+#define FL_CALL_PRINT 1     /* address, bytes */
+#define FL_CALL_TASK 2      /* address of a struct fl_task, which the host reads at each fault */
+#define FL_CALL_MMAP 3      /* address or 0, bytes, PROT_*: user memory; the address */
+#define FL_CALL_MUNMAP 4    /* address, bytes */
+#define FL_CALL_MPROTECT 5  /* address, bytes, PROT_* */
+#define FL_CALL_VMALLOC 6   /* pages, PROT_*: mapped in the reference tables alone; the address */
+#define FL_CALL_VPROTECT 7  /* a page of the kernel half, PROT_* */
+#define FL_CALL_UPGRADE 8   /* the same, when the next fault was taken and before it is handled */
+#define FL_CALL_CORRUPT 9   /* address, level, bits: sets bits of the entry of that level */
+#define FL_CALL_DEVICE 10   /* the address at which the device's page is mapped */
+#define FL_CALL_TRACE 11    /* a page: its accesses are traced (kmmio) */
+#define FL_CALL_TRACK 12    /* a page: reads of bytes that nobody wrote are reported (kmemcheck) */
+#define FL_CALL_PROBE 13    /* instruction, where to go on after a fault of it (kprobes) */
+#define FL_CALL_COUNT 14    /* FL_COUNT_*: the number */
+#define FL_CALL_USER 15     /* RIP, RSP: runs user code until it is stopped; signal << 8 | code */
+#define FL_CALL_STACK 16    /* the lowest address of the stack; the page below it is the guard */
+#define FL_CALL_ARGUMENT 17 /* index: a number that the program was started with, or 0 */
+
+#define FL_DEVICE_ID 0x464c4456 /* in the device's first register */
+
+#define FL_COUNT_PAGE_FAULTS 0 /* perf's events */
+#define FL_COUNT_MINOR_FAULTS 1
+#define FL_COUNT_MAJOR_FAULTS 2
+#define FL_COUNT_FROM_USER 3 /* context tracking */
+#define FL_COUNT_FROM_KERNEL 4
+#define FL_COUNT_VMALLOC_FAULTS 5
+#define FL_COUNT_SPURIOUS_FAULTS 6
+#define FL_COUNT_FIXUPS 7
+#define FL_COUNT_TRACED 8        /* accesses */
+#define FL_COUNT_UNINITIALISED 9 /* reads */
+#define FL_COUNT_SIGNAL 10       /* the last one raised for a system call; 0: none */
+
+/* struct fl_task: four 32-bit words. */
+#define FL_TASK_PAGEFAULT_DISABLED 0
+#define FL_TASK_PREEMPT_COUNT 4
+#define FL_TASK_MMAP_LOCKED 8
+#define FL_TASK_SIGNAL_ON_FIXUP 12
+#define FL_TASK_BYTES 16
+
 /* The conformance runner (guest/conform, vmm/conform): R14 holds the record of the case that runs,
  * R15 where to go on after an exception. Offsets in a record; a batch ends with an OUT. */
 #define FL_CONFORM_VECTOR 0
