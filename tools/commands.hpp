@@ -7,6 +7,7 @@ namespace faultline::tools {
 
 int run_command(const RunOptions& options);
 int multiboot_command(const MultibootOptions& options);
+int kernel_command(const KernelOptions& options);
 int walk_command(const WalkOptions& options);
 int inspect_command(const InspectOptions& options);
 int doctor_command(const DoctorOptions& options);

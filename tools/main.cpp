@@ -6,6 +6,7 @@ using namespace faultline::tools;
 namespace {
 int execute(const RunOptions& options) { return run_command(options); }
 int execute(const MultibootOptions& options) { return multiboot_command(options); }
+int execute(const KernelOptions& options) { return kernel_command(options); }
 int execute(const WalkOptions& options) { return walk_command(options); }
 int execute(const InspectOptions& options) { return inspect_command(options); }
 int execute(const DoctorOptions& options) { return doctor_command(options); }

@@ -10,6 +10,7 @@
 #include "tools/option_parsing.hpp"
 #include "tools/size.hpp"
 #include "tools/version.hpp"
+#include "vmm/kernel/layout.hpp"
 #include "vmm/multiboot/guest.hpp"
 #include "vmm/run/exit_status.hpp"
 
@@ -21,8 +22,8 @@ constexpr std::uint64_t kMinMemory = 4ULL << 20;
 constexpr std::uint64_t kMaxMemory = 64ULL << 30;
 
 constexpr const char* kRunFooter =
-    R"(Exit status: the program's own; 128+N when signal N killed it; 2 usage error; 123 the vCPU died
-(triple fault); 124 a limit stopped it; 125 the harness failed; 126 cannot be executed; 127 not found.
+    R"(Exit status: the program's own; 128+N when signal N killed it; 2 usage error; 122 a kernel
+program died of a fault; 123 the vCPU died (triple fault); 124 a limit stopped it; 125 the harness failed; 126 cannot be executed; 127 not found.
 
 Examples:
   faultline run /bin/busybox sha256sum FILE
@@ -180,6 +181,14 @@ void add_multiboot_options(CLI::App* app, MultibootOptions& o) {
   app->add_option("--module", o.module, "The kernel's module (with --multiboot)")->type_name("FILE");
 }
 
+void add_kernel_options(CLI::App* app, KernelOptions& o) {
+  app->add_option("--kernel", o.program,
+                  "Run FILE, a freestanding kernel program, at CPL0 in place of PROGRAM; numbers for it follow --")
+      ->type_name("FILE");
+  app->add_option("--oops-json", o.oops_json, "Write what it died of as JSON to FILE (with --kernel)")
+      ->type_name("FILE");
+}
+
 // The words before the first "--" and, where there is one, those behind it.
 struct Words {
   std::vector<std::string> before, behind;
@@ -227,6 +236,34 @@ MultibootOptions take_multiboot(CLI::App* app, MultibootOptions o, const GuestOp
   o.memory_bytes = guest.machine.memory_bytes;
   o.limits = guest.limits;
   o.arguments = words.behind;
+  return o;
+}
+
+// `run --kernel`.
+KernelOptions take_kernel(CLI::App* app, KernelOptions o, const GuestOptions& guest, const Words& words) {
+  for (const CLI::Option* option : app->get_options()) {
+    const std::string name = option->get_name();
+    if (option->count() == 0 || name == "--kernel" || name == "--oops-json" || name == "--memory" ||
+        name == "--time-limit" || name == "--exit-limit" || name == "--storm-limit" || name == "--paging" ||
+        name == "--linux" || name == "--sink" || (name == "--backend" && guest.machine.backend != "hosted"))
+      continue;
+    usage(fmt::format("{}{} does not go with --kernel", name, name == "--backend" ? " hosted" : ""));
+  }
+  const auto extra = app->remaining();
+  if (!extra.empty()) {
+    usage(extra.front().starts_with("-") ? "unknown option " + extra.front()
+                                         : "the program's numbers follow a --: '" + extra.front() + "'");
+  }
+  if (o.program.empty()) usage("--kernel: FILE is empty");
+  if (guest.machine.memory_bytes > vmm::kernel::kMaxMemory) usage("--memory: at most 3G with --kernel");
+  o.machine = guest.machine;
+  o.limits = guest.limits;
+  o.linux_version = guest.linux_version;
+  for (const std::string& word : words.behind) {
+    const auto number = parse_count(word);
+    if (!number) usage(fmt::format("'{}' is not a number for the kernel program", word));
+    o.arguments.push_back(*number);
+  }
   return o;
 }
 
@@ -283,6 +320,8 @@ Command parse_command_line(int argc, char** argv) {
   add_debug_options(run_app, run);
   MultibootOptions multiboot;
   add_multiboot_options(run_app, multiboot);
+  KernelOptions kernel;
+  add_kernel_options(run_app, kernel);
   run_app->footer(kRunFooter);
 
   WalkOptions walk;
@@ -330,10 +369,12 @@ Command parse_command_line(int argc, char** argv) {
     }
     // CLI11 takes them last first.
     app.parse(std::vector<std::string>(words.before.rbegin(), words.before.rend()));
+    if (run_app->parsed() && run_app->count("--kernel") > 0) return take_kernel(run_app, kernel, run.guest, words);
     if (run_app->parsed() && run_app->count("--multiboot") > 0)
       return take_multiboot(run_app, multiboot, run.guest, words);
     if (run_app->parsed()) {
       if (run_app->count("--module") > 0) usage("--module needs --multiboot");
+      if (run_app->count("--oops-json") > 0) usage("--oops-json needs --kernel");
       take_command(run_app, run.guest, words);
       return run;
     }

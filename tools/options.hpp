@@ -52,6 +52,16 @@ struct MultibootOptions {
   std::vector<std::string> arguments;  // of the kernel's command line
 };
 
+// `run --kernel`.
+struct KernelOptions {
+  vmm::MachineConfig machine;
+  vmm::RunLimits limits;
+  LinuxVersion linux_version;
+  std::string program;
+  std::string oops_json;  // empty: none
+  std::vector<std::uint64_t> arguments;
+};
+
 struct WalkOptions {
   GuestOptions guest;
   std::vector<std::uint64_t> addresses;
@@ -77,8 +87,8 @@ struct Finished {
   int status = 0;
 };
 
-using Command =
-    std::variant<RunOptions, MultibootOptions, WalkOptions, InspectOptions, DoctorOptions, ConformOptions, Finished>;
+using Command = std::variant<RunOptions, MultibootOptions, KernelOptions, WalkOptions, InspectOptions, DoctorOptions,
+                             ConformOptions, Finished>;
 
 // Prints help, version or the one line of a usage error itself.
 Command parse_command_line(int argc, char** argv);

@@ -27,7 +27,7 @@ _faultline() {
     return
   fi
   case $command in
-    run) options="$guest --fault-log --fault-format --record --record-registers --record-limit --strace --stats --stats-json --stats-interval --stats-format --gdb --multiboot --module" ;;
+    run) options="$guest --fault-log --fault-format --record --record-registers --record-limit --strace --stats --stats-json --stats-interval --stats-format --gdb --multiboot --module --kernel --oops-json" ;;
     walk) options="$guest --address --tree --vmas" ;;
     inspect) options="--timeline --faults --heat --exit --fault --at --html --trace --folded --counts --tui --address --vma --path --outcome --process --time --json --csv --top --help" ;;
     doctor) options="--json --help" ;;
@@ -76,7 +76,7 @@ _faultline() {
     --memory | --backend | --paging | --sink | --linux | --fault-format | --stats-format | --rule | --feature | --section)
       mapfile -t COMPREPLY < <(compgen -W "$(_faultline_values "$previous")" -- "$current") ;;
     --root) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
-    --fault-log | --record | --stats-json | --gdb | --multiboot | --module | --baseline | --junit) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    --fault-log | --record | --stats-json | --gdb | --multiboot | --module | --kernel | --oops-json | --baseline | --junit) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     --env) mapfile -t COMPREPLY < <(compgen -e -- "$current") ;;
     --time-limit | --exit-limit | --storm-limit | --max-processes | --record-limit | --stats-interval | --address | --cases | --seed | --case) ;;
     *)

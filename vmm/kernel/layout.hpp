@@ -19,7 +19,7 @@ inline constexpr Gva kStackGuard = kStackBottom - kPageSize;
 // A device's registers: in no slot of guest memory.
 inline constexpr Gva kDevice{0xffff'fe80'0000'0000};
 inline constexpr Gpa kDevicePhysical{0xfe00'0000};
-inline constexpr std::uint64_t kMinMemory = 4ULL << 20, kMaxMemory = 3ULL << 30;
+inline constexpr std::uint64_t kMaxMemory = 3ULL << 30;
 
 // The part of the address space that vmalloc gives out, one page free between two areas.
 constexpr Gva vmalloc_start(mmu::PagingMode mode) {
