@@ -87,6 +87,10 @@ inline constexpr Mutation kMutations[] = {
     {"SMAP ignores AC", kTranslate, "(access.implicit || !access.ac)", "true"},
     {"SMAP is always suspended", kTranslate, "(access.implicit || !access.ac)", "access.implicit"},
     {"AC suspends SMAP for implicit accesses too", kTranslate, "(access.implicit || !access.ac)", "!access.ac"},
+    {"SMAP lets implicit accesses of user code with AC through", kTranslate, "(access.implicit || !access.ac)",
+     "((access.implicit && !access.user) || !access.ac)"},
+    {"U is reported of implicit accesses of user code", kTranslate, "if (user_access) bits |= ErrorCode::kUser;",
+     "if (access.user) bits |= ErrorCode::kUser;"},
     {"implicit accesses are the user's", kTranslate, "access.user && !access.implicit", "access.user"},
     // Protection keys.
     {"PKRU does nothing", kTranslate, "user_page ? p.pke : p.pks", "user_page ? false : p.pks"},

@@ -29,8 +29,9 @@ enum class Rule : std::uint8_t {
   kStraddle,       // the second page of a straddling access decides
   kStale,          // a translation that is cached still
   kPdpte,          // PAE: MOV to CR3 finds a reserved bit in a PDPTE
+  kImplicit,       // an implicit supervisor access to a user page
 };
-inline constexpr unsigned kRules = 14;
+inline constexpr unsigned kRules = 15;
 std::string_view name(Rule rule);         // "right.smap"
 std::string_view description(Rule rule);  // one line
 std::string_view source(Rule rule);       // section of the SDM

@@ -29,6 +29,9 @@ constexpr std::array<RuleText, kRules> kTexts = {{
     {"address.straddle", "the second page of an access faults: CR2 is its first byte", "Page-Fault Exceptions"},
     {"tlb.stale", "an older translation may be used until it is invalidated", "Operations that Invalidate TLBs"},
     {"walk.pdpte", "PAE: a reserved bit in a present PDPTE: MOV to CR3 raises #GP", "PDPTE Registers"},
+    {"right.implicit",
+     "no implicit access to a user page with CR4.SMAP=1: a supervisor's at every CPL, whatever AC says",
+     "Access Rights"},
 }};
 
 // Level of the entry nearest to the root that has (`set`) or lacks the bit.
@@ -55,7 +58,7 @@ std::optional<Denial> right_denial(const Controls& c, const Translation& t, cons
   const bool supervisor_on_user_page = !user && t.user && c.paging != Paging::kNone;
   if (supervisor_on_user_page && as == Kind::kFetch && c.smep) return Denial{0, Rule::kSmep, 0};
   if (supervisor_on_user_page && as != Kind::kFetch && c.smap && (a.implicit || !a.ac))
-    return Denial{0, Rule::kSmap, 0};
+    return Denial{0, a.implicit ? Rule::kImplicit : Rule::kSmap, 0};
   if (as == Kind::kWrite && !t.write && (user || c.wp)) return Denial{0, Rule::kWrite, deciding_level(t, 1, false)};
   if (as == Kind::kFetch && !t.execute) return Denial{0, Rule::kNoExecute, deciding_level(t, 63, true)};
   return std::nullopt;

@@ -32,7 +32,7 @@ class Operand {
   // Word `index` of what was read back.
   [[nodiscard]] std::uint64_t word_after(unsigned index) const {
     const Gpa at = kPageA + (c_.offset & ~std::uint64_t{7}) + index * 8;
-    std::uint64_t value = data_word(at);
+    std::uint64_t value = word_before(at);
     const auto [written, bytes] = store();
     for (unsigned i = 0; i < bytes; ++i) {
       const std::optional<Gpa> target = physical(i);
@@ -45,8 +45,12 @@ class Operand {
   }
 
  private:
-  static std::uint64_t byte_before(Gpa at) {
-    return data_word(Gpa(at.raw() & ~std::uint64_t{7})) >> (8 * (at.raw() % 8)) & 0xff;
+  [[nodiscard]] std::uint64_t word_before(Gpa at) const {
+    const bool placed = c_.instruction().implicit() && at == kPageA + c_.offset;
+    return placed ? descriptor(c_.instruction()) : data_word(at);
+  }
+  [[nodiscard]] std::uint64_t byte_before(Gpa at) const {
+    return word_before(Gpa(at.raw() & ~std::uint64_t{7})) >> (8 * (at.raw() % 8)) & 0xff;
   }
 
   [[nodiscard]] std::optional<Gpa> physical(unsigned byte) const {
@@ -81,6 +85,7 @@ class Operand {
       case Effect::kAdd: return {old + kRaxBefore, bytes};
       case Effect::kIncrement: return {old + 1, bytes};
       case Effect::kSetBit4: return {old | 1U << 4, bytes};
+      case Effect::kSetAccessed: return {old | kDescriptorAccessed, bytes};
     }
     return {0, 0};
   }
@@ -183,7 +188,7 @@ class Comparison {
   void registers_after() {
     const Form& form = c_.instruction();
     if (form.fetch() || form.touch_count == 0) return;
-    std::uint64_t rax = kRaxBefore;
+    std::uint64_t rax = form.implicit() ? kSelector : kRaxBefore;
     if (form.load_bytes != 0) {
       const auto value = Operand(c_, e_, o_).before(form.load_bytes);
       if (!value) return;

@@ -47,10 +47,12 @@ Placed Compiler::add(const Case& c, unsigned index) {
     store_entry(c.slot_a(c.change->level), c.change->value);
     flush(c, c.change->flush);
   }
+  if (c.instruction().implicit()) place_descriptor(c);
   const Placed placed = access(c, c.form, c.user);
   emit_.patch(end, emit_.here());
   read_back(c, record);
   if (c.instruction().setup == Setup::kCr3) load_sound_pdptes(c);
+  if (c.instruction().implicit()) drop_descriptor(c);
   return placed;
 }
 
@@ -59,6 +61,22 @@ void Compiler::load_sound_pdptes(const Case& c) {
   emit_.store(window(c.slot_a(3)), table_a(2).raw() | 1);
   emit_.store(window(c.slot_b(3)), table_b(2).raw() | 1);
   emit_.set_cr(3, kRoot.raw());
+}
+
+// SDM vol. 3A, "Segment Descriptor Tables in IA-32e Mode": the address under test is the base of the local table.
+void Compiler::place_descriptor(const Case& c) {
+  constexpr std::uint64_t kLdtOfTwo = 0x82ULL << 40 | 15;
+  const std::uint64_t base = c.address().raw();
+  emit_.store(window(kPageA + c.offset), descriptor(c.instruction()));
+  emit_.store(window(kDescriptors + kLdtSelector), kLdtOfTwo | (base & 0xff'ffff) << 16 | (base >> 24 & 0xff) << 56);
+  emit_.store(window(kDescriptors + kLdtSelector + 8), base >> 32);
+  emit_.set(Reg::kRax, kLdtSelector);
+  emit_.bytes({0x0f, 0x00, 0xd0});  // LLDT
+}
+
+void Compiler::drop_descriptor(const Case& c) {
+  emit_.store(window(kPageA + c.offset), data_word(kPageA + c.offset));
+  emit_.bytes({0x31, 0xc0, 0x8e, 0xc0, 0x0f, 0x00, 0xd0});  // no ES, no local table
 }
 
 void Compiler::store_entry(Gpa slot, std::uint64_t value) {
@@ -117,6 +135,7 @@ void Compiler::registers(const Case& c, const Form& form, bool user) {
   if (form.code[0] == 0xf0) emit_.set(Reg::kRdx, kRdxBefore);
   if (form.touch_count != 0 && form.touches[0].kind != model::Kind::kFetch) emit_.set(Reg::kRax, kRaxBefore);
   if (form.setup == Setup::kCr3) emit_.set(Reg::kRax, kRoot.raw());
+  if (form.implicit()) emit_.set(Reg::kRax, kSelector);
 }
 
 void Compiler::enter_user(const Case& c, unsigned index) {

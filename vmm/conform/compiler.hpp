@@ -46,6 +46,8 @@ class Compiler {
   void controls(const Case& c);
   void store_entry(Gpa slot, std::uint64_t value);
   void load_sound_pdptes(const Case& c);
+  void place_descriptor(const Case& c);
+  void drop_descriptor(const Case& c);
   void entries(const Case& c);
   void flush(const Case& c, Flush how);
   Placed access(const Case& c, unsigned form, bool user);

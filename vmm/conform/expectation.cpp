@@ -18,6 +18,7 @@ model::Access access_of(const Case& c, unsigned touch) {
   a.user = c.user;
   a.stack = form.stack();
   a.ac = c.ac;
+  a.implicit = form.implicit();
   return a;
 }
 

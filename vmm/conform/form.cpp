@@ -106,8 +106,11 @@ constexpr std::array kForms = {
     make("nop", "nop [rdi]", {0x0f, 0x1f, 0x07}, 0, Kind::kRead),
     with(make("invlpg", "invlpg [rdi]", {0x0f, 0x01, 0x3f}, 0, Kind::kRead), Who::kSupervisorOnly),
     with(with(make("load-cr3", "mov cr3, rax", {0x0f, 0x22, 0xd8}, 0, Kind::kRead), Who::kSupervisorOnly), Setup::kCr3),
+    with(make("load-segment", "mov es, eax", {0x8e, 0xc0}, 8, Kind::kRead), Setup::kLdt),
+    with(change("load-fresh-segment", "mov es, eax", {0x8e, 0xc0}, 8, Effect::kSetAccessed), Setup::kLdt),
 };
 static_assert(kForms[kIncrement4].name == "inc4" && kForms[kLoadCr3].name == "load-cr3");
+static_assert(kForms[kLoadSegment].implicit() && kForms[kLoadFreshSegment].effect == Effect::kSetAccessed);
 
 }  // namespace
 

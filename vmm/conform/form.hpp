@@ -17,6 +17,7 @@ enum class Setup : std::uint8_t {
   kRsp,       // the stack pointer itself
   kRspAbove,  // the stack pointer lies 8 bytes above it
   kCr3,       // no address: RAX is the root of the tables
+  kLdt,       // the local descriptor table lies there; AX selects its first descriptor
 };
 // What becomes of the operand in memory.
 enum class Effect : std::uint8_t {
@@ -29,6 +30,7 @@ enum class Effect : std::uint8_t {
   kAdd,
   kIncrement,
   kSetBit4,
+  kSetAccessed,  // of a descriptor
 };
 enum class Who : std::uint8_t { kBoth, kUserOnly, kSupervisorOnly };
 
@@ -52,6 +54,8 @@ struct Form {
   bool sse = false;
 
   [[nodiscard]] bool stack() const { return setup == Setup::kRsp || setup == Setup::kRspAbove; }
+  // An access to a descriptor table: a supervisor's at every privilege level.
+  [[nodiscard]] constexpr bool implicit() const { return setup == Setup::kLdt; }
   [[nodiscard]] bool fetch() const { return touch_count != 0 && touches[0].kind == model::Kind::kFetch; }
 };
 
@@ -60,7 +64,7 @@ std::span<const Form> forms();
 inline constexpr unsigned kRead8 = 0, kWrite8 = 1, kFetch = 2;
 // Those that run in 32-bit code as well, and those of one section only.
 inline constexpr unsigned kRead1 = 3, kRead4 = 5, kWrite2 = 7, kWrite4 = 8, kIncrement4 = 13;
-inline constexpr unsigned kLoadCr3 = 36;
+inline constexpr unsigned kLoadCr3 = 36, kLoadSegment = 37, kLoadFreshSegment = 38;
 // How many there were when the first sections were numbered: their dimension "instruction" keeps this length.
 inline constexpr unsigned kFirstForms = 36;
 
@@ -68,6 +72,12 @@ inline constexpr unsigned kFirstForms = 36;
 inline constexpr std::uint64_t kRaxBefore = 0x1122'3344'5566'7788;
 inline constexpr std::uint64_t kRdxBefore = 0x0123'4567'89ab'cdef;
 inline constexpr std::uint64_t kRcxBefore = 2;
+inline constexpr std::uint64_t kSelector = 7;  // the first descriptor of the local table, RPL 3
+// What that descriptor is: flat data of DPL 3, loaded before or not.
+inline constexpr std::uint64_t kDescriptorAccessed = 1ULL << 40;
+constexpr std::uint64_t descriptor(const Form& form) {
+  return 0x00cf'f200'0000'ffff | (form.effect == Effect::kSetAccessed ? 0 : kDescriptorAccessed);
+}
 inline constexpr std::uint64_t kBufferWord = 0x6b6a'6968'6766'6564;
 
 }  // namespace faultline::vmm::conform

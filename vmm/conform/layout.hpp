@@ -29,6 +29,7 @@ constexpr Gva window(Gpa at, model::Paging paging) {
 
 inline constexpr Gpa kDescriptors{0x1000};  // GDT; the TSS follows at kTssOffset
 inline constexpr std::uint64_t kTssOffset = 0x80;
+inline constexpr std::uint16_t kLdtSelector = 0x50;  // 16 bytes, written by the cases that use it
 inline constexpr Gpa kIdt{0x2000};
 inline constexpr Gpa kHandlers{0x3000};
 inline constexpr Gpa kEndOfBatch{0x3800}, kStart{0x3840};

@@ -179,6 +179,7 @@ Result<void> Machine::set_start_state(const Offered& offered, model::Paging pagi
   if (!sregs) return tl::unexpected(sregs.error());
   if (model::long_mode(paging)) {
     kvm::set_descriptors(*sregs, {window(kDescriptors), window(kDescriptors) + kTssOffset, window(kIdt)});
+    sregs->gdt.limit = kLdtSelector + 16 - 1;
   } else {
     set_32_bit_descriptors(*sregs, paging);
   }

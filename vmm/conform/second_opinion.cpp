@@ -34,6 +34,7 @@ SecondOpinion::Result SecondOpinion::page(const Case& c, model::Kind kind, Gva a
   q.kind = kind;
   q.user = c.user;
   q.ac = c.ac;
+  q.implicit = c.instruction().implicit();
   q.stack = c.instruction().stack();
   const WalkerAnswer answer = walker_(q);
   Result r{answer.vector, answer.error, answer.vector == model::kPageFault ? at : Gva(), {}};

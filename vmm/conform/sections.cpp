@@ -16,7 +16,8 @@ std::vector<Section> make_matrix(const model::Cpu& cpu) {
           frames_section(cpu),
           two_level_section(cpu),
           pae_section(cpu),
-          pdpte_section(cpu)};
+          pdpte_section(cpu),
+          implicit_section(cpu)};
 }
 
 }  // namespace faultline::vmm::conform

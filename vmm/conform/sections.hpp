@@ -20,5 +20,6 @@ Section frames_section(const model::Cpu& cpu);
 Section two_level_section(const model::Cpu& cpu);
 Section pae_section(const model::Cpu& cpu);
 Section pdpte_section(const model::Cpu& cpu);
+Section implicit_section(const model::Cpu& cpu);
 
 }  // namespace faultline::vmm::conform

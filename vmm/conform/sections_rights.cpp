@@ -100,4 +100,40 @@ Section keys_section(const model::Cpu&) {
   return s;
 }
 
+Section implicit_section(const model::Cpu&) {
+  Section s{15, "implicit", "segment loads from a local descriptor table: supervisor accesses at every level", {}, {}};
+  s.dimensions = {list("instruction", {"load-segment", "load-fresh-segment"}),
+                  who(),
+                  list("offset", {"0", "8"}),
+                  list("half", {"lower", "upper"}),
+                  flag("P"),
+                  flag("W"),
+                  flag("U"),
+                  flag("A and D"),
+                  numbers("leaf", 1, 3),
+                  flag("CR0.WP"),
+                  flag("CR4.SMAP"),
+                  flag("AC"),
+                  flag("PDE U")};
+  s.build = [](const Choice& choice) {
+    Reader in(choice);
+    Case c;
+    c.form = in.on() ? kLoadFreshSegment : kLoadSegment;
+    c.user = in.on();
+    c.offset = in.next(8);
+    c.region = in.on() ? Region::kUpper : Region::kLower;
+    const std::uint64_t flags = in.next(kP) | in.next(kW) | in.next(kU) | in.next(kA | kD);
+    open_paths(c, 1 + in.next(), 1);
+    set_flags(c.a[c.leaf_a], kP | kW | kU | kA | kD, flags);
+    c.controls.wp = in.on();
+    c.controls.smap = in.on();
+    c.ac = in.on();
+    const std::uint64_t upper = in.next(kU);
+    if (c.leaf_a > 1 && upper == 0) return illegal(kLevelBelowLeaf);
+    if (c.leaf_a == 1) set_flags(c.a[2], kU, upper);
+    return legal(c);
+  };
+  return s;
+}
+
 }  // namespace faultline::vmm::conform

@@ -104,7 +104,7 @@ TEST(Predict, SmepAndSmapGuardUserPagesFromSupervisors) {
   EXPECT_EQ(m.access(Kind::kRead)[0].error, 1U);
   EXPECT_EQ(m.access(Kind::kRead, false, 8, true)[0].vector, kNoFault);
   Access implicit{.address = m.address, .implicit = true, .ac = true};
-  EXPECT_EQ(predict(m.tables, m.cpu, m.controls, implicit)[0].rule, Rule::kSmap);
+  EXPECT_EQ(predict(m.tables, m.cpu, m.controls, implicit)[0].rule, Rule::kImplicit);
   EXPECT_EQ(m.access(Kind::kRead, true)[0].vector, kNoFault);
 }
 
