@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/unit/export/sample_events.hpp"
+#include "tests/unit/export/small_run.hpp"
 
 namespace faultline::vmm::exports {
 namespace {
@@ -29,7 +29,7 @@ TEST(FoldedStacksTest, AddsUpPathsByProgramAndProcess) {
 }
 
 TEST(FoldedStacksTest, ProgramsFollowForkAndExecAndCannotBreakTheFormat) {
-  EXPECT_EQ(folded(recording::sample_events(), Weight::kCount),
+  EXPECT_EQ(folded(recording::small_run(), Weight::kCount),
             "sh;process 100;find_vma;do_anonymous_page 1\n"
             "sh;process 100;no path 1\n"
             "sleep:er x;process 101;bad_area 1\n"

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "tests/support/trace_format.hpp"
-#include "tests/unit/export/sample_events.hpp"
+#include "tests/unit/export/small_run.hpp"
 
 namespace faultline::vmm::exports {
 namespace {
@@ -16,7 +16,7 @@ using Json = nlohmann::json;
 
 Json trace_of(const std::vector<recording::Event>& events, std::string_view problem = {}) {
   fmt::memory_buffer out;
-  TraceWriter writer(out, recording::sample_info());
+  TraceWriter writer(out, recording::small_run_info());
   for (const recording::Event& event : events) writer.add(event);
   writer.finish(problem);
   return Json::parse(out.begin(), out.end());
@@ -51,7 +51,7 @@ double end_of(const Json& trace, const Json& begin) {
 }
 
 TEST(TraceWriterTest, KeepsTheRulesOfTheFormatWithEveryKindOfEvent) {
-  const Json trace = trace_of(recording::sample_events());
+  const Json trace = trace_of(recording::small_run());
   EXPECT_THAT(broken_rules(trace), testing::IsEmpty());
   std::set<std::string> phases;
   for (const Json& event : trace["traceEvents"]) phases.insert(event["ph"]);
@@ -60,7 +60,7 @@ TEST(TraceWriterTest, KeepsTheRulesOfTheFormatWithEveryKindOfEvent) {
 }
 
 TEST(TraceWriterTest, RulesThatAreBrokenAreFound) {
-  const Json good = trace_of(recording::sample_events());
+  const Json good = trace_of(recording::small_run());
   const auto broken_by = [&](auto change) {
     Json trace = good;
     for (Json& event : trace["traceEvents"])
@@ -79,7 +79,7 @@ TEST(TraceWriterTest, RulesThatAreBrokenAreFound) {
 }
 
 TEST(TraceWriterTest, AFaultHasItsPartsInsideAndAnArrowToTheCodeThatGoesOn) {
-  const Json trace = trace_of(recording::sample_events());
+  const Json trace = trace_of(recording::small_run());
   const auto fault = only(trace, {{"ph", "B"}, {"name", "do_anonymous_page"}, {"cat", "fault"}});
   EXPECT_EQ(fault["ts"], 2.0);
   EXPECT_EQ(end_of(trace, fault), 2.96);
@@ -102,7 +102,7 @@ TEST(TraceWriterTest, AFaultHasItsPartsInsideAndAnArrowToTheCodeThatGoesOn) {
 }
 
 TEST(TraceWriterTest, AFaultThatNothingFollowsHasNoArrow) {
-  const Json trace = trace_of(recording::sample_events());
+  const Json trace = trace_of(recording::small_run());
   ASSERT_EQ(find(trace, {{"ph", "B"}, {"name", "bad_area"}, {"cat", "fault"}}).size(), 1u);
   EXPECT_EQ(find(trace, {{"ph", "s"}}).size(),
             2u);  // three faults of user code, one of them fatal
@@ -120,7 +120,7 @@ TEST(TraceWriterTest, AFaultIsFoundItsRunsWhenItIsWrittenAfterTheNextOne) {
 }
 
 TEST(TraceWriterTest, ASystemCallIsAroundItsFaults) {
-  const Json trace = trace_of(recording::sample_events());
+  const Json trace = trace_of(recording::small_run());
   const auto call = only(trace, {{"ph", "B"}, {"cat", "syscall"}});
   EXPECT_EQ(call["name"], "read");
   EXPECT_EQ(call["ts"], 3.6);
@@ -133,7 +133,7 @@ TEST(TraceWriterTest, ASystemCallIsAroundItsFaults) {
 }
 
 TEST(TraceWriterTest, TracksCountersAndInstants) {
-  const Json trace = trace_of(recording::sample_events(), "cut off after event 23");
+  const Json trace = trace_of(recording::small_run(), "cut off after event 23");
   EXPECT_EQ(only(trace, {{"ph", "M"}, {"name", "process_name"}, {"pid", 100}})["args"]["name"], "sh");
   EXPECT_EQ(only(trace, {{"ph", "M"}, {"name", "process_name"}, {"pid", 101}})["args"]["name"], "sleep;er x");
   EXPECT_EQ(only(trace, {{"ph", "M"}, {"name", "thread_name"}, {"tid", 101}})["args"]["name"], "guest");

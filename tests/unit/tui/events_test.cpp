@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/scratch_folder.hpp"
-#include "tests/unit/export/sample_events.hpp"
+#include "tests/unit/export/small_run.hpp"
 #include "vmm/recording/writer.hpp"
 
 namespace faultline::tui {
@@ -14,7 +14,7 @@ TEST(RecordedEventsTest, AreFoundInAnyOrder) {
   constexpr std::uint64_t kEvents = 10'000;  // more than are kept
   const test::ScratchFolder folder;
   const std::string file = folder.path("run.flr");
-  auto writer = vmm::recording::Writer::open(file, vmm::recording::sample_info());
+  auto writer = vmm::recording::Writer::open(file, vmm::recording::small_run_info());
   ASSERT_TRUE(writer);
   for (std::uint64_t n = 1; n < kEvents; ++n) (*writer)->append(10 * n, 7, vmm::recording::Switch{.from = 3});
   (*writer)->append(10 * kEvents, 7, vmm::recording::sample_fault(vmm::anonymous_write(), 10 * kEvents + 500));

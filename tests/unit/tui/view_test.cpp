@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/unit/export/sample_events.hpp"
+#include "tests/unit/export/small_run.hpp"
 #include "tools/tui/text.hpp"
 #include "vmm/inspect/event_text.hpp"
 
@@ -66,7 +66,7 @@ class MadeEvents final : public Events {
   std::uint64_t reads = 0;
 
  private:
-  vmm::recording::RunInfo info_ = vmm::recording::sample_info();
+  vmm::recording::RunInfo info_ = vmm::recording::small_run_info();
   std::string problem_;
   std::vector<vmm::recording::Event> events_;
 };
@@ -96,7 +96,7 @@ class ViewTest : public testing::Test {
     return rows.empty() ? 0 : std::stoull(rows.front());
   }
 
-  MadeEvents events{vmm::recording::sample_events()};
+  MadeEvents events{vmm::recording::small_run()};
   View view{events, "run.flr"};
   Grid grid{{24, 80}};
 };
@@ -238,7 +238,7 @@ TEST_F(ViewTest, EveryEventAndEverySizeCanBeDrawn) {
 TEST_F(ViewTest, TheScanGoesOnLittleByLittleAndKeysCountMeanwhile) {
   std::vector<vmm::recording::Event> many;
   for (int n = 0; n < 100; ++n)
-    for (auto event : vmm::recording::sample_events()) {
+    for (auto event : vmm::recording::small_run()) {
       event.number = many.size() + 1;
       many.push_back(std::move(event));
     }
@@ -259,7 +259,7 @@ TEST_F(ViewTest, TheScanGoesOnLittleByLittleAndKeysCountMeanwhile) {
 }
 
 TEST(ViewTextTest, KindsAreCalledAsElsewhere) {
-  for (const auto& event : vmm::recording::sample_events()) EXPECT_EQ(kind(event), vmm::inspect::kind_name(event.body));
+  for (const auto& event : vmm::recording::small_run()) EXPECT_EQ(kind(event), vmm::inspect::kind_name(event.body));
 }
 
 TEST(ViewEmptyTest, ARecordingWithoutEvents) {

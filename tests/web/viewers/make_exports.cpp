@@ -1,7 +1,7 @@
 // Writes the two exports of a run made by hand: make_exports TRACE FOLDED.
 #include <cstdio>
 
-#include "tests/unit/export/sample_events.hpp"
+#include "tests/unit/export/small_run.hpp"
 #include "vmm/export/folded_stacks.hpp"
 #include "vmm/export/trace_writer.hpp"
 
@@ -19,9 +19,9 @@ bool save(const char* path, const fmt::memory_buffer& bytes) {
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
   fmt::memory_buffer trace, folded;
-  exports::TraceWriter writer(trace, recording::sample_info());
+  exports::TraceWriter writer(trace, recording::small_run_info());
   exports::FoldedStacks stacks;
-  for (const recording::Event& event : recording::sample_events()) {
+  for (const recording::Event& event : recording::small_run()) {
     writer.add(event);
     stacks.add(event);
   }

@@ -50,7 +50,7 @@ inline ProcessChange sample_change(ProcessEvent event, std::string program) {
   return change;
 }
 
-inline RunInfo sample_info() {
+inline RunInfo small_run_info() {
   RunInfo info;
   info.faultline_version = "0.1.0";
   info.backend = "kvm-pvm";
@@ -60,7 +60,7 @@ inline RunInfo sample_info() {
   return info;
 }
 
-inline std::vector<Event> sample_events() {
+inline std::vector<Event> small_run() {
   FaultRecord in_call = kernel_efault();
   in_call.end = FaultEnd::kMinor;
   ProcessChange fork = sample_change(ProcessEvent::kFork, "");
