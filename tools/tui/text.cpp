@@ -50,7 +50,7 @@ std::string seconds(std::uint64_t ns) { return fmt::format("{}.{:09}", ns / 1'00
 
 std::string grouped(std::uint64_t count) {
   std::string text = fmt::format("{}", count);
-  for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
+  for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, 1, ',');
   return text;
 }
 

@@ -111,12 +111,12 @@ Bytes pack(const RunInfo& info) {
   info_fields(out, info);
   std::vector<mmu::FaultStep> none;
   step_fields(out, none);
-  Bytes to(kFileHeadBytes);
+  Bytes to(kFileHeadBytes + out.bytes().size());
   std::ranges::copy(kMagic, to.begin());
   put(to, 8, kFormatVersion);
   put(to, 12, static_cast<std::uint32_t>(out.bytes().size()));
   put(to, 16, checksum(out.bytes()));
-  to.insert(to.end(), out.bytes().begin(), out.bytes().end());
+  std::ranges::copy(out.bytes(), to.begin() + kFileHeadBytes);
   return to;
 }
 

@@ -127,7 +127,9 @@ TEST_P(KernelLadderTest, EveryRow) {
     const bool above = row.where != kUserVma && row.where != kUserHole;
     EXPECT_EQ(o.reported_error.present(), above || (row.error & 1) != 0) << what;
     EXPECT_EQ(scripted.seen.empty(), o.attempts == 0);
-    if (above) EXPECT_EQ(o.attempts, 0) << "no VMA is looked for";
+    if (above) {
+      EXPECT_EQ(o.attempts, 0) << "no VMA is looked for";
+    }
     scripted.seen.clear();
     mm->fault_hooks = nullptr;
   }
