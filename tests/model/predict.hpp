@@ -30,8 +30,10 @@ enum class Rule : std::uint8_t {
   kStale,          // a translation that is cached still
   kPdpte,          // PAE: MOV to CR3 finds a reserved bit in a PDPTE
   kImplicit,       // an implicit supervisor access to a user page
+  kReadOnlyTable,  // a table in read-only memory
+  kNoTable,        // a table where there is no memory
 };
-inline constexpr unsigned kRules = 15;
+inline constexpr unsigned kRules = 17;
 std::string_view name(Rule rule);         // "right.smap"
 std::string_view description(Rule rule);  // one line
 std::string_view source(Rule rule);       // section of the SDM

@@ -32,6 +32,10 @@ constexpr std::array<RuleText, kRules> kTexts = {{
     {"right.implicit",
      "no implicit access to a user page with CR4.SMAP=1: a supervisor's at every CPL, whatever AC says",
      "Access Rights"},
+    {"walk.read-only", "a table in read-only memory serves as any other, but its A and D stay as they are",
+     "Accessed and Dirty Flags"},
+    {"walk.no-memory", "a table where there is no memory: entries that are not present, or all ones",
+     "Page-Fault Exceptions"},
 }};
 
 // Level of the entry nearest to the root that has (`set`) or lacks the bit.

@@ -51,6 +51,8 @@ bool Case::straddles() const {
 Gpa Case::slot_a(unsigned level) const {
   const std::uint64_t bytes = model::entry_bytes(controls.paging);
   const bool root = level == root_level();
+  if (out_of_ram(level))
+    return (storage == Storage::kAbsent ? kHole : read_only_table(level, a[level])) + (kPageSize - bytes);
   return root ? kRoot + region_root_index(controls.paging, region) * bytes : table_a(level) + (kPageSize - bytes);
 }
 
@@ -58,6 +60,11 @@ Gpa Case::slot_b(unsigned level) const {
   const std::uint64_t bytes = model::entry_bytes(controls.paging);
   const bool root = level == root_level();
   return root ? kRoot + (region_root_index(controls.paging, region) + 1) * bytes : table_b(level);
+}
+
+Gpa read_only_table(unsigned level, std::uint64_t entry) {
+  const std::uint64_t flags = (entry & 7) | (entry >> 5 & 3) << 3;  // P W U, A D
+  return kRom + ((level - 1) * kRomPerLevel + flags) * kPageSize;
 }
 
 std::uint64_t entry_a(unsigned level, unsigned leaf, std::uint64_t flags, model::Paging paging) {

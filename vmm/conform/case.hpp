@@ -43,6 +43,9 @@ struct Change {
   bool warm_user = false;
 };
 
+// Where the table of one level on the way to page A lies.
+enum class Storage : std::uint8_t { kRam, kReadOnly, kAbsent };
+
 struct Case {
   std::uint64_t number = 0;
   unsigned section = 0;
@@ -55,11 +58,15 @@ struct Case {
   bool user = false, ac = false;
   std::optional<Change> change;
   bool both = false;  // page B has its tables although the access does not reach it
+  Storage storage = Storage::kRam;
+  unsigned stored_level = 0;  // whose table lies in `storage`
   FeatureSet needs;
 
   [[nodiscard]] const Form& instruction() const { return forms()[form]; }
   [[nodiscard]] Gva address() const;
   [[nodiscard]] unsigned root_level() const { return table_levels(controls.paging); }
+  // True when the guest cannot store the entry of page A at `level`.
+  [[nodiscard]] bool out_of_ram(unsigned level) const { return storage != Storage::kRam && level == stored_level; }
   // True when the access reaches into page B.
   [[nodiscard]] bool straddles() const;
   // True when page B has tables of its own.
@@ -71,6 +78,8 @@ struct Case {
   [[nodiscard]] Gpa slot_b(unsigned level) const;
 };
 
+// The read-only table of `level` whose last entry has the flags of `entry`.
+Gpa read_only_table(unsigned level, std::uint64_t entry);
 // Adds what an entry points to: the table below, or the page where `leaf` is its level.
 std::uint64_t entry_a(unsigned level, unsigned leaf, std::uint64_t flags,
                       model::Paging paging = model::Paging::kFourLevel);

@@ -211,7 +211,8 @@ class Comparison {
 
   void entries() {
     for (unsigned level = 1; level <= c_.root_level(); ++level) {
-      if (level >= c_.leaf_a) {
+      const bool nothing = c_.storage == Storage::kAbsent && c_.out_of_ram(level);
+      if (level >= c_.leaf_a && !nothing) {
         const bool changed = c_.change && c_.change->level == level;
         entry(c_.slot_a(level), level, changed ? c_.change->value : c_.a[level], o_.entries[level - 1], "");
       }

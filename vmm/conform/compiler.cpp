@@ -96,7 +96,9 @@ void Compiler::controls(const Case& c) {
 }
 
 void Compiler::entries(const Case& c) {
-  for (unsigned level = c.root_level(); level >= c.leaf_a; --level) store_entry(c.slot_a(level), c.a[level]);
+  for (unsigned level = c.root_level(); level >= c.leaf_a; --level) {
+    if (!c.out_of_ram(level)) store_entry(c.slot_a(level), c.a[level]);
+  }
   for (unsigned level = c.root_level(); c.second_page() && level >= c.leaf_b; --level)
     store_entry(c.slot_b(level), c.b[level]);
   // PDPTEs are registers. A case about loading them does so itself.
@@ -199,7 +201,8 @@ void Compiler::read_back(const Case& c, Gva record) {
   };
   const Gva to = record + FL_CONFORM_ENTRIES;
   for (unsigned level = 1; level <= c.root_level(); ++level) {
-    if (level >= c.leaf_a) copy_entry(c.slot_a(level), to + (level - 1) * 8);
+    const bool nothing = c.storage == Storage::kAbsent && c.out_of_ram(level);
+    if (level >= c.leaf_a && !nothing) copy_entry(c.slot_a(level), to + (level - 1) * 8);
     if (both && level >= c.leaf_b) copy_entry(c.slot_b(level), to + (level + 4) * 8);
   }
   const Form& form = c.instruction();

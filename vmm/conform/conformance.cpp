@@ -97,7 +97,9 @@ class Run {
     const std::size_t step = std::max<std::size_t>(1, cases.size() / kTranslations);
     for (std::size_t i = 0; i < cases.size(); i += step) {
       const Case& c = cases[i];
-      if (c.change || c.region == Region::kNonCanonical || !model::long_mode(c.controls.paging)) continue;
+      if (c.change || c.storage != Storage::kRam || c.region == Region::kNonCanonical ||
+          !model::long_mode(c.controls.paging))
+        continue;
       const auto what = kvm.disagreement(translation_of(c));
       if (!what) return tl::unexpected(what.error());
       verdict_.add_translation(*what);

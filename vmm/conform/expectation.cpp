@@ -55,6 +55,32 @@ void add_second(const Case& c, const model::Cpu& cpu, const model::Memory& memor
   all = std::move(with_second);
 }
 
+// Memory that cannot be written keeps its entries.
+void leave_flags(const Case& c, Expectation& all) {
+  for (Expected& e : all) {
+    model::Outcome& o = e.outcome;
+    for (model::EntryAfter& entry : o.entries) {
+      if (entry.slot == c.slot_a(c.stored_level)) entry.must = entry.may = 0;
+    }
+    if (o.rule == model::Rule::kAllowed) o.rule = o.cause = model::Rule::kReadOnlyTable;
+  }
+}
+
+// KVM takes entries for not present where it has no memory; a bus that nobody drives reads as ones.
+Expectation without_table(const Case& c, const model::Cpu& cpu, CaseMemory memory, const model::Controls& controls) {
+  Expectation all;
+  for (const std::uint64_t entry : {std::uint64_t{0}, ~std::uint64_t{0}}) {
+    memory.store(c.slot_a(c.stored_level), entry);
+    for (Outcome& o : model::predict(memory, cpu, controls, access_of(c, 0))) {
+      if (o.vector != model::kPageFault) continue;
+      o.rule = o.cause = model::Rule::kNoTable;
+      o.level = c.stored_level;
+      all.push_back({std::move(o), 0});
+    }
+  }
+  return all;
+}
+
 // What MOV to CR3 raises for a PDPTE with a reserved bit.
 Expected no_pdptes() {
   Expected e;
@@ -95,10 +121,12 @@ Expectation expect(const Case& c, const model::Cpu& cpu) {
     controls.pdpte_registers = *registers;
   }
   if (form.touch_count == 0) return {Expected{}};
+  if (c.storage == Storage::kAbsent) return without_table(c, cpu, memory, controls);
   Case with_root = c;
   with_root.controls = controls;
   for (Outcome& o : model::predict(tlb, cpu, controls, access_of(c, 0))) all.push_back({std::move(o), 0});
   if (form.repeated) add_second(with_root, cpu, tlb, all);
+  if (c.storage == Storage::kReadOnly) leave_flags(c, all);
   return all;
 }
 

@@ -99,6 +99,9 @@ Result<Explained> explain_case(std::uint64_t number, const kvm::System* system, 
     text += fmt::format("entries of {:#x}\n", c.address().page_base().raw() + kPageSize);
     add_path(text, c, c.b, c.leaf_b, true);
   }
+  if (c.storage != Storage::kRam)
+    text += fmt::format("memory    {} where the {} is\n", c.storage == Storage::kAbsent ? "none" : "read-only",
+                        entry_name(c.stored_level));
   if (c.change) add_change(text, c);
   text += fmt::format("access    {} of {} code, operand {:#x}\n", c.instruction().text, c.user ? "user" : "supervisor",
                       c.address().raw());

@@ -22,6 +22,8 @@ constexpr std::array<Text, kFeatures> kTexts = {{
     {"32-bit", "32-bit paging in the guest"},
     {"high-memory", "memory at every physical address (walkers only: no machine has that)"},
     {"pae", "PAE paging in the guest"},
+    {"read-only-tables", "page tables in read-only memory"},
+    {"absent-tables", "page tables where there is no memory, which the vCPU survives"},
 }};
 
 }  // namespace

@@ -16,13 +16,15 @@ enum class Feature : std::uint8_t {
   kSmap,
   kPku,
   kPks,
-  kGlobal,      // CR4.PGE
-  kForm,        // the instruction works at this privilege level
-  kTwoLevel,    // 32-bit paging in the guest
-  kHighMemory,  // memory at every physical address: the model and walkers have it, no machine does
-  kPae,         // PAE paging in the guest
+  kGlobal,          // CR4.PGE
+  kForm,            // the instruction works at this privilege level
+  kTwoLevel,        // 32-bit paging in the guest
+  kHighMemory,      // memory at every physical address: the model and walkers have it, no machine does
+  kPae,             // PAE paging in the guest
+  kReadOnlyTables,  // page tables in memory that KVM has as read-only
+  kAbsentTables,    // page tables where there is no memory: the vCPU survives
 };
-inline constexpr unsigned kFeatures = 13;
+inline constexpr unsigned kFeatures = 15;
 std::string_view name(Feature feature);         // "1g-pages"
 std::string_view description(Feature feature);  // one line
 std::optional<Feature> find_feature(std::string_view name);

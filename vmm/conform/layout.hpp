@@ -4,6 +4,7 @@
 //   0x002000  IDT                  0x007000  user data     0x020000  tables of the address under test
 //   0x003000  exception handlers   0x008000  IRETQ frame   0x030000  tables of the page after it
 //   0x004000  exception stacks     0x009000  scratch       0x200000  generated code, 0x400000 records
+//   0x600000  read-only tables     0x700000  no memory
 //
 // Two MiB on either side of the first GiB are data. The address under test is the last page before
 // a boundary of the root level, so that what follows it has other tables at every level; and the
@@ -47,6 +48,11 @@ inline constexpr Gpa kUserPdpt{0x16000}, kUserPd{0x17000}, kUserPt{0x18000};
 inline constexpr Gpa kWindowTables{0x19000};  // of 32-bit paging: four page tables
 inline constexpr Gpa kTablesA{0x20000}, kTablesB{0x30000};
 inline constexpr Gpa kCode{0x200000}, kRecords{0x400000};
+// One table for each level and each value of P, W, U, A and D in its last entry; KVM has it as read-only memory.
+inline constexpr Gpa kRom{0x600000};
+inline constexpr unsigned kRomPerLevel = 32, kRomLevels = 3;
+inline constexpr std::uint64_t kRomBytes = kRomPerLevel * kRomLevels * kPageSize;
+inline constexpr Gpa kHole{0x700000};                    // no memory, as KVM is told
 inline constexpr std::uint64_t kAreaBytes = 2ULL << 20;  // of code, and of records
 inline constexpr std::uint64_t kLowBytes = 8ULL << 20;
 

@@ -19,6 +19,17 @@ namespace {
 
 constexpr std::uint64_t kRamBytes = kLowBytes + kDataBytes + kPageSize;
 
+// A KVM without read-only memory (KVM_CAP_READONLY_MEM) has none there: the probe finds out.
+void add_read_only_memory(const kvm::VmFd& vm, const GuestRam& ram) {
+  kvm_userspace_memory_region region{};
+  region.slot = 3;
+  region.flags = KVM_MEM_READONLY;
+  region.guest_phys_addr = kRom.raw();
+  region.memory_size = kRomBytes;
+  region.userspace_addr = reinterpret_cast<std::uintptr_t>(ram.at(kRom));
+  ::ioctl(vm.get(), KVM_SET_USER_MEMORY_REGION, &region);
+}
+
 }  // namespace
 
 Result<Offered> offered(const kvm::System& system) {
@@ -51,12 +62,13 @@ Result<std::unique_ptr<Machine>> Machine::create(const kvm::System& system, cons
   if (!ram) return tl::unexpected(ram.error());
   auto vm = system.create_vm();
   if (!vm) return tl::unexpected(vm.error());
-  if (auto low = vm->set_memory_slot(0, Gpa(), kLowBytes, ram->at(Gpa())); !low) return tl::unexpected(low.error());
+  if (auto low = vm->set_memory_slot(0, Gpa(), kRom.raw(), ram->at(Gpa())); !low) return tl::unexpected(low.error());
   if (auto data = vm->set_memory_slot(1, kDataFirst, kDataBytes, ram->at(Gpa(kLowBytes))); !data) {
     return tl::unexpected(data.error());
   }
   if (auto high = vm->set_memory_slot(2, kHighPage, kPageSize, ram->at(Gpa(kLowBytes + kDataBytes))); !high)
     return tl::unexpected(high.error());
+  add_read_only_memory(*vm, *ram);
   // Shadow paging: KVM's own limit follows the size of memory, 64 tables here, and it would be busy
   // dropping them. Elsewhere this does nothing; a refusal costs time alone.
   constexpr unsigned long kShadowTables = 16384;

@@ -47,6 +47,7 @@ class Machine {
   void fill_two_level_tables() const;
   void fill_window_directories() const;
   void fill_user_table() const;
+  void fill_read_only_tables() const;
   Result<void> set_start_state(const Offered& offered, model::Paging paging);
   [[nodiscard]] std::string describe_death() const;
 

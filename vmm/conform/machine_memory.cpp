@@ -71,6 +71,7 @@ void Machine::fill_memory(model::Paging paging) const {
   write_end_of_batch(memory(kEndOfBatch, 64), paging);
   write_user_pages(memory(kUserCode, kPageSize), memory(kUserData, kPageSize));
   store(kScratch, kBufferWord);
+  if (model::long_mode(paging)) fill_read_only_tables();
   for (std::uint64_t at = 0; at < kDataBytes; at += 8) store(kDataFirst + at, data_word(kDataFirst + at));
   for (std::uint64_t at = 0; at < kPageSize; at += 8) store(kHighPage + at, data_word(kHighPage + at));
 }
@@ -171,6 +172,16 @@ void Machine::fill_window_directories() const {
 void Machine::fill_user_table() const {
   store(kUserPt, kUserCode.raw() | kPresentWritableUser);
   store(kUserPt + 8, kUserData.raw() | kPresentWritableUser);
+}
+
+// The guest cannot store these entries, so there is one of each kind.
+void Machine::fill_read_only_tables() const {
+  for (unsigned level = 1; level <= kRomLevels; ++level) {
+    for (std::uint64_t i = 0; i < kRomPerLevel; ++i) {
+      const std::uint64_t entry = entry_a(level, 1, (i & 7) | (i >> 3) << 5);
+      store(read_only_table(level, entry) + (kPageSize - 8), entry);
+    }
+  }
 }
 
 Result<void> Machine::set_start_state(const Offered& offered, model::Paging paging) {

@@ -4,7 +4,7 @@
 namespace faultline::vmm::conform {
 
 vmm::conform::WalkerAnswer mmu_walker(const vmm::conform::WalkerQuestion& q) {
-  constexpr unsigned kOutside = 0xfe, kStackFault = 12, kGeneralProtection = 13, kPageFault = 14;
+  constexpr unsigned kStackFault = 12, kGeneralProtection = 13, kPageFault = 14;
   const model::Controls& c = q.controls;
   mmu::Processor cpu;
   cpu.mode = c.paging == model::Paging::kFiveLevel ? mmu::PagingMode::kFiveLevel : mmu::PagingMode::kFourLevel;
@@ -27,7 +27,7 @@ vmm::conform::WalkerAnswer mmu_walker(const vmm::conform::WalkerQuestion& q) {
   const mmu::Translated t = mmu::translate(memory, q.root, cpu, q.address, access);
   if (t.walk.end == mmu::WalkEnd::kNonCanonical)
     return {q.stack && q.kind != model::Kind::kFetch ? kStackFault : kGeneralProtection, 0, Gpa()};
-  if (t.walk.end == mmu::WalkEnd::kOutsideMemory) return {kOutside, 0, Gpa()};
+  if (t.walk.end == mmu::WalkEnd::kOutsideMemory) return {vmm::conform::kOutsideMemory, 0, Gpa()};
   if (t.fault) return {kPageFault, t.fault->raw(), Gpa()};
   return {0xff, 0, t.walk.physical()};
 }

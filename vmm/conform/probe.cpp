@@ -44,6 +44,8 @@ class Prober {
     control(Feature::kSmap, "CR4.SMAP", o.smap, [](model::Controls& c) { c.smap = true; });
     control(Feature::kPku, "CR4.PKE with WRPKRU", o.pku, [](model::Controls& c) { c.pke = true; });
     control(Feature::kPks, "CR4.PKS with IA32_PKRS", o.pks, [](model::Controls& c) { c.pks = true; });
+    memory(Feature::kReadOnlyTables, Storage::kReadOnly);
+    memory(Feature::kAbsentTables, Storage::kAbsent);
     mode(Feature::kTwoLevel, model::Paging::kTwoLevel);
     mode(Feature::kPae, model::Paging::kPae);
     return {};
@@ -57,6 +59,19 @@ class Prober {
       found_.features.add(feature);
     } else {
       found_.notes.push_back(fmt::format("code under {} paging does not run", model::name(paging)));
+    }
+  }
+
+  // Page tables in memory of another kind. What an access finds where there is none is for the matrix to say.
+  void memory(Feature feature, Storage storage) {
+    Case c = open_case(kRead8, false);
+    place_table(c, storage, 1);
+    bool survived = false;
+    const auto done = runner_.run({&c, 1}, [&](const Case&, const Observation& o) { survived = o.done; });
+    if (done && survived && (storage == Storage::kAbsent || works(c))) {
+      found_.features.add(feature);
+    } else {
+      found_.notes.push_back(fmt::format("no {} here", description(feature)));
     }
   }
 

@@ -71,13 +71,15 @@ bool SecondOpinion::entries_match(const Case& c, const Expected& e) const {
 
 std::optional<std::string> SecondOpinion::disagreement(const Case& c, const Expectation& expectation) {
   if (c.change || !model::long_mode(c.controls.paging) || c.instruction().touch_count == 0) return std::nullopt;
+  if (c.storage == Storage::kReadOnly) return std::nullopt;  // all of mmu's memory can be written
   for (unsigned level = 1; level <= c.root_level(); ++level) {
-    if (level >= c.leaf_a) store(c.slot_a(level), c.a[level]);
+    if (level >= c.leaf_a && !c.out_of_ram(level)) store(c.slot_a(level), c.a[level]);
     if (level >= c.leaf_b && c.straddles()) store(c.slot_b(level), c.b[level]);
   }
   unsigned done = 0;
   Result r = access(c, 0);
   if (c.instruction().repeated && r.vector == model::kNoFault) r = access(c, ++done);
+  if (c.storage == Storage::kAbsent && r.vector == kOutsideMemory) return std::nullopt;
   for (const Expected& e : expectation) {
     const model::Outcome& o = e.outcome;
     if (o.vector != r.vector || e.touches_done != done) continue;

@@ -37,6 +37,13 @@ void open_paths(Case& c, unsigned leaf_a, unsigned leaf_b) {
   }
 }
 
+void place_table(Case& c, Storage storage, unsigned level) {
+  c.storage = storage;
+  c.stored_level = level;
+  const std::uint64_t flags = c.a[level + 1] & kPageMask;
+  c.a[level + 1] = c.slot_a(level).page_base().raw() | flags;
+}
+
 void set_flags(std::uint64_t& entry, std::uint64_t mask, std::uint64_t flags) { entry = (entry & ~mask) | flags; }
 
 std::uint64_t reserved_bit(const model::Cpu& cpu) { return cpu.physical_bits < 52 ? 1ULL << 51 : 0; }

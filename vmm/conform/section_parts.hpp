@@ -37,6 +37,8 @@ class Reader {
 
 // Entries that let everything through, down to leaves of the given levels.
 void open_paths(Case& c, unsigned leaf_a, unsigned leaf_b);
+// Puts the table of `level` on the way to page A into memory of that kind.
+void place_table(Case& c, Storage storage, unsigned level);
 void set_flags(std::uint64_t& entry, std::uint64_t mask, std::uint64_t flags);
 // The highest address bit there is not; where all 52 are there, bit 51 leads nowhere.
 std::uint64_t reserved_bit(const model::Cpu& cpu);

@@ -17,7 +17,8 @@ std::vector<Section> make_matrix(const model::Cpu& cpu) {
           two_level_section(cpu),
           pae_section(cpu),
           pdpte_section(cpu),
-          implicit_section(cpu)};
+          implicit_section(cpu),
+          memory_section(cpu)};
 }
 
 }  // namespace faultline::vmm::conform

@@ -21,5 +21,6 @@ Section two_level_section(const model::Cpu& cpu);
 Section pae_section(const model::Cpu& cpu);
 Section pdpte_section(const model::Cpu& cpu);
 Section implicit_section(const model::Cpu& cpu);
+Section memory_section(const model::Cpu& cpu);
 
 }  // namespace faultline::vmm::conform

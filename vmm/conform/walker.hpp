@@ -22,6 +22,9 @@ struct WalkerQuestion {
   const std::function<void()>* meanwhile = nullptr;
 };
 
+// What a walker says that is led to where there is no memory.
+inline constexpr unsigned kOutsideMemory = 0xfe;
+
 struct WalkerAnswer {
   unsigned vector = 0xff;  // model::kNoFault
   std::uint32_t error = 0;
