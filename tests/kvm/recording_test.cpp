@@ -225,8 +225,8 @@ TEST_P(RecordedRunTest, ProcessesThatForkAndExecute) {
 }
 
 TEST_P(RecordedRunTest, ARingStillKnowsWhatTheMachineWasLike) {
-  ASSERT_NO_FATAL_FAILURE(run({"/bin/busybox", "sh", "-c", "i=0; while [ $i -lt 200 ]; do (true); i=$((i+1)); done"}, 40,
-                              Writer::kMinRingBytes));
+  ASSERT_NO_FATAL_FAILURE(run({"/bin/busybox", "sh", "-c", "i=0; while [ $i -lt 200 ]; do (true); i=$((i+1)); done"},
+                              40, Writer::kMinRingBytes));
   if (IsSkipped()) return;
   EXPECT_LE(std::filesystem::file_size(path_), Writer::kMinRingBytes);
   auto reader = Reader::open(path_);
