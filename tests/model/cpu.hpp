@@ -45,6 +45,7 @@ struct Controls {
   bool pse = true, pge = true;                     // CR4; PSE matters to 2-level paging only
   bool smep = false, smap = false;                 // CR4
   bool pke = false, pks = false;                   // CR4
+  bool pcide = false;                              // CR4; PCIDs matter to what is cached only (tlb.hpp)
   bool nxe = true;                                 // EFER
   std::uint32_t pkru = 0, pkrs = 0;                // AD at bit 2k, WD at bit 2k+1
   Gpa root;                                        // CR3 without its low bits

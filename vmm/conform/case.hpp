@@ -34,13 +34,31 @@ constexpr unsigned table_levels(model::Paging paging) {
 using Path = std::array<std::uint64_t, 6>;
 
 // What may happen between the set-up and the access under test.
-enum class Flush : std::uint8_t { kNone, kInvlpg, kReloadCr3, kTogglePge };
+enum class Flush : std::uint8_t {
+  kNone,
+  kInvlpg,
+  kReloadCr3,
+  kTogglePge,
+  kInvpcidAddress,  // INVPCID, types 0 to 3
+  kInvpcidContext,
+  kInvpcidAll,
+  kInvpcidAllButGlobal,
+};
+constexpr bool is_invpcid(Flush flush) { return flush >= Flush::kInvpcidAddress; }
+// Under which PCIDs a change happens: those of the first access, of the store with its invalidation, and of the access
+// under test. `keep`: bit 63 of the second and third MOV to CR3.
+struct Pcids {
+  unsigned first = 0, store = 0, last = 0;
+  bool keep = false;
+  unsigned invalidated = 0;  // the operand of INVPCID
+};
 struct Change {
   unsigned level = 1;       // of the path to page A
   std::uint64_t value = 0;  // stored by the guest
   Flush flush = Flush::kNone;
   unsigned warm_form = kRead8;  // the access before it, which may fill the caches
   bool warm_user = false;
+  std::optional<Pcids> pcids = std::nullopt;
 };
 
 // Where the table of one level on the way to page A lies.

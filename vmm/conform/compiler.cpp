@@ -24,7 +24,7 @@ ControlValues control_values(const Case& c) {
   const bool long_mode = model::long_mode(k.paging);
   v.cr4 = 0x600 | bit(k.paging != model::Paging::kTwoLevel, 5) | bit(k.pse, 4) | bit(k.pge, 7) |
           bit(k.paging == model::Paging::kFiveLevel, 12) | bit(k.smep, 20) | bit(k.smap, 21) | bit(k.pke, 22) |
-          bit(k.pks, 24);
+          bit(k.pks, 24) | bit(k.pcide, 17);
   v.efer = (long_mode ? 0x500 : 0) | bit(k.nxe, 11);  // LME, LMA
   v.pkru = k.pke ? k.pkru : 0;
   v.pkrs = k.pks ? k.pkrs : 0;
@@ -38,18 +38,22 @@ Placed Compiler::add(const Case& c, unsigned index) {
   const Gva record = window(kRecords) + std::uint64_t{index} * FL_CONFORM_RECORD_BYTES;
   emit_.set(Reg::kRecord, record.raw());
   const std::size_t end = emit_.set_resume_later();
+  std::optional<std::size_t> end_of_change;
   controls(c);
   entries(c);
   flush(c, Flush::kInvlpg);
   if (c.change) {
+    // Of another case the caches may hold something under every PCID.
+    if (c.change->pcids) flush(c, Flush::kTogglePge), load_pcid(c.change->pcids->first, false);
     access(c, c.change->warm_form, c.change->warm_user);
-    if (c.change->warm_form == kWrite8) emit_.store(window(kPageA), data_word(kPageA));
-    store_entry(c.slot_a(c.change->level), c.change->value);
-    flush(c, c.change->flush);
+    end_of_change = emit_.set_resume_later();
+    change(c);
   }
   if (c.instruction().implicit()) place_descriptor(c);
   const Placed placed = access(c, c.form, c.user);
   emit_.patch(end, emit_.here());
+  if (end_of_change) emit_.patch(*end_of_change, emit_.here());
+  if (c.change && c.change->pcids) load_pcid(0, false);
   read_back(c, record);
   if (c.instruction().setup == Setup::kCr3) load_sound_pdptes(c);
   if (c.instruction().implicit()) drop_descriptor(c);
@@ -105,6 +109,29 @@ void Compiler::entries(const Case& c) {
   if (paging_ == model::Paging::kPae && c.instruction().setup != Setup::kCr3) emit_.set_cr(3, kRoot.raw());
 }
 
+void Compiler::change(const Case& c) {
+  const Change& change = *c.change;
+  if (change.warm_form == kWrite8) emit_.store(window(kPageA), data_word(kPageA));
+  if (change.pcids) load_pcid(change.pcids->store, change.pcids->keep);
+  store_entry(c.slot_a(change.level), change.value);
+  flush(c, change.flush);
+  if (change.pcids) load_pcid(change.pcids->last, change.pcids->keep);
+}
+
+void Compiler::load_pcid(unsigned pcid, bool keep) {
+  emit_.set_cr(3, kRoot.raw() | pcid | (keep ? std::uint64_t{1} << 63 : 0));
+}
+
+// SDM vol. 2, "INVPCID": the type in a register; PCID and address in memory.
+void Compiler::invpcid(const Case& c, Flush how) {
+  const Gva operand = window(kScratch) + 0x40;
+  emit_.store(operand, c.change->pcids->invalidated);
+  emit_.store(operand + 8, c.address().page_base().raw());
+  emit_.set(Reg::kRdi, operand.raw());
+  emit_.set(Reg::kRax, static_cast<unsigned>(how) - static_cast<unsigned>(Flush::kInvpcidAddress));
+  emit_.bytes({0x66, 0x0f, 0x38, 0x82, 0x07});  // INVPCID RAX, [RDI]
+}
+
 void Compiler::flush(const Case& c, Flush how) {
   switch (how) {
     case Flush::kNone: return;
@@ -124,6 +151,10 @@ void Compiler::flush(const Case& c, Flush how) {
       emit_.set_cr(4, cr4);
       return;
     }
+    case Flush::kInvpcidAddress:
+    case Flush::kInvpcidContext:
+    case Flush::kInvpcidAll:
+    case Flush::kInvpcidAllButGlobal: invpcid(c, how); return;
   }
 }
 

@@ -50,6 +50,9 @@ class Compiler {
   void drop_descriptor(const Case& c);
   void entries(const Case& c);
   void flush(const Case& c, Flush how);
+  void change(const Case& c);
+  void load_pcid(unsigned pcid, bool keep);
+  void invpcid(const Case& c, Flush how);
   Placed access(const Case& c, unsigned form, bool user);
   void registers(const Case& c, const Form& form, bool user);
   void enter_user(const Case& c, unsigned form);

@@ -25,7 +25,16 @@ model::Access access_of(const Case& c, unsigned touch) {
 void apply(const Change& change, const Case& c, CaseMemory& memory, model::Tlb& tlb) {
   const std::array<Gva, 2> pages = {c.address().page_base(), Gva((c.address().raw() | kPageMask) + 1)};
   const bool second = c.straddles() && model::canonical(c.controls.paging, pages[1]);
-  tlb.before_store(c.slot_a(change.level), change.level, std::span(pages).first(second ? 2 : 1));
+  const auto may_be_cached = [&] {
+    tlb.before_store(c.slot_a(change.level), change.level, std::span(pages).first(second ? 2 : 1));
+  };
+  const Pcids pcids = change.pcids.value_or(Pcids());
+  if (change.pcids) {
+    tlb.load_cr3(pcids.first);
+    may_be_cached();
+    tlb.load_cr3(pcids.store, pcids.keep);
+  }
+  may_be_cached();
   memory.store(c.slot_a(change.level), change.value);
   switch (change.flush) {
     case Flush::kNone: break;
@@ -34,8 +43,13 @@ void apply(const Change& change, const Case& c, CaseMemory& memory, model::Tlb& 
       if (second) tlb.invlpg(pages[1]);
       break;
     case Flush::kReloadCr3: tlb.load_cr3(); break;
-    case Flush::kTogglePge: tlb.flush_all(); break;
+    case Flush::kTogglePge:
+    case Flush::kInvpcidAll: tlb.flush_all(); break;
+    case Flush::kInvpcidAddress: tlb.invpcid_address(pcids.invalidated, pages[0]); break;
+    case Flush::kInvpcidContext: tlb.invpcid_context(pcids.invalidated); break;
+    case Flush::kInvpcidAllButGlobal: tlb.invpcid_all_but_global(); break;
   }
+  if (change.pcids) tlb.load_cr3(pcids.last, pcids.keep);
 }
 
 // A repeated instruction: the second element is reached where the first one succeeds.

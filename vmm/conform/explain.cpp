@@ -50,6 +50,10 @@ std::string_view name(Flush flush) {
     case Flush::kInvlpg: return "INVLPG";
     case Flush::kReloadCr3: return "MOV to CR3";
     case Flush::kTogglePge: return "CR4.PGE toggled twice";
+    case Flush::kInvpcidAddress: return "INVPCID of the address";
+    case Flush::kInvpcidContext: return "INVPCID of the PCID";
+    case Flush::kInvpcidAll: return "INVPCID of everything";
+    case Flush::kInvpcidAllButGlobal: return "INVPCID of everything but global pages";
   }
   return "";
 }
@@ -60,6 +64,11 @@ void add_change(std::string& text, const Case& c) {
       fmt::format("first     {} of {} code, then the {} becomes {:#x} ({}), then {}\n", forms()[change.warm_form].text,
                   change.warm_user ? "user" : "supervisor", entry_name(change.level), change.value,
                   flags_text(change.value, change.level > 1 && change.level == c.leaf_a), name(change.flush));
+  if (!change.pcids) return;
+  const Pcids& p = *change.pcids;
+  text += fmt::format("PCIDs     first access {}, store {}, access {}; MOV to CR3 with bit 63 = {}", p.first, p.store,
+                      p.last, +p.keep);
+  text += is_invpcid(change.flush) ? fmt::format("; INVPCID names {}\n", p.invalidated) : "\n";
 }
 
 void add_walk(std::string& text, const Expected& e) {

@@ -24,6 +24,8 @@ constexpr std::array<Text, kFeatures> kTexts = {{
     {"pae", "PAE paging in the guest"},
     {"read-only-tables", "page tables in read-only memory"},
     {"absent-tables", "page tables where there is no memory, which the vCPU survives"},
+    {"pcid", "CR4.PCIDE, PCIDs in CR3 and its bit 63"},
+    {"invpcid", "INVPCID"},
 }};
 
 }  // namespace

@@ -23,8 +23,10 @@ enum class Feature : std::uint8_t {
   kPae,             // PAE paging in the guest
   kReadOnlyTables,  // page tables in memory that KVM has as read-only
   kAbsentTables,    // page tables where there is no memory: the vCPU survives
+  kPcid,            // CR4.PCIDE
+  kInvpcid,
 };
-inline constexpr unsigned kFeatures = 15;
+inline constexpr unsigned kFeatures = 17;
 std::string_view name(Feature feature);         // "1g-pages"
 std::string_view description(Feature feature);  // one line
 std::optional<Feature> find_feature(std::string_view name);

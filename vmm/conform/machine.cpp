@@ -46,9 +46,11 @@ Result<Offered> offered(const kvm::System& system) {
     constexpr std::uint32_t kAuth = 0x6874'7541, kHygo = 0x6f67'7948;  // "Auth", "Hygo"
     o.cpu.top_global_reserved = leaf->ebx == kAuth || leaf->ebx == kHygo;
   }
+  if (const auto* leaf = kvm::find_cpuid(o.cpuid, 1)) o.pcid = (leaf->ecx & 1U << 17) != 0;
   if (const auto* leaf = kvm::find_cpuid(o.cpuid, 7)) {
     o.smep = (leaf->ebx & 1U << 7) != 0;
     o.smap = (leaf->ebx & 1U << 20) != 0;
+    o.invpcid = (leaf->ebx & 1U << 10) != 0;
     o.pku = (leaf->ecx & 1U << 3) != 0;
     o.pks = (leaf->ecx & 1U << 31) != 0;
     o.la57 = (leaf->ecx & 1U << 16) != 0;

@@ -17,7 +17,7 @@ namespace faultline::vmm::conform {
 struct Offered {
   std::vector<kvm_cpuid_entry2> cpuid;
   model::Cpu cpu;
-  bool nx = false, smep = false, smap = false, pku = false, pks = false, la57 = false;
+  bool nx = false, smep = false, smap = false, pku = false, pks = false, la57 = false, pcid = false, invpcid = false;
 };
 Result<Offered> offered(const kvm::System& system);
 

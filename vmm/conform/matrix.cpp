@@ -84,6 +84,8 @@ Case finished(const Section& section, const Choice& choice, Case c) {
   if (c.controls.smap) c.needs.add(Feature::kSmap);
   if (c.controls.pke) c.needs.add(Feature::kPku);
   if (c.controls.pks) c.needs.add(Feature::kPks);
+  if (c.controls.pcide) c.needs.add(Feature::kPcid);
+  if (c.change && is_invpcid(c.change->flush)) c.needs.add(Feature::kInvpcid);
   if (c.controls.pge) c.needs.add(Feature::kGlobal);
   if (c.controls.paging == model::Paging::kFiveLevel) c.needs.add(Feature::kLa57);
   if (c.controls.paging == model::Paging::kTwoLevel) c.needs.add(Feature::kTwoLevel);

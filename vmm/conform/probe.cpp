@@ -23,6 +23,12 @@ Case open_case(unsigned form, bool user, model::Paging paging = model::Paging::k
   return c;
 }
 
+// One INVPCID of everything, with a store that changes nothing.
+void use_invpcid(Case& c) {
+  c.controls.pcide = c.controls.pge = true;
+  c.change = Change{.level = 1, .value = c.a[1], .flush = Flush::kInvpcidAll, .pcids = Pcids()};
+}
+
 class Prober {
  public:
   Prober(const kvm::System& system, Capabilities& found)
@@ -44,6 +50,8 @@ class Prober {
     control(Feature::kSmap, "CR4.SMAP", o.smap, [](model::Controls& c) { c.smap = true; });
     control(Feature::kPku, "CR4.PKE with WRPKRU", o.pku, [](model::Controls& c) { c.pke = true; });
     control(Feature::kPks, "CR4.PKS with IA32_PKRS", o.pks, [](model::Controls& c) { c.pks = true; });
+    control(Feature::kPcid, "CR4.PCIDE", o.pcid, [](Case& c) { c.controls.pcide = true; });
+    if (found_.features.has(Feature::kPcid)) control(Feature::kInvpcid, "INVPCID", o.invpcid, use_invpcid);
     memory(Feature::kReadOnlyTables, Storage::kReadOnly);
     memory(Feature::kAbsentTables, Storage::kAbsent);
     mode(Feature::kTwoLevel, model::Paging::kTwoLevel);
@@ -91,7 +99,11 @@ class Prober {
   template <class Set>
   void control(Feature feature, const char* name, bool listed, Set set) {
     Case c = open_case(kRead8, false);
-    set(c.controls);
+    if constexpr (std::is_invocable_v<Set, Case&>) {
+      set(c);
+    } else {
+      set(c.controls);
+    }
     const bool accepted = works(c);
     if (accepted) found_.features.add(feature);
     if (accepted && !listed) found_.notes.push_back(fmt::format("{} is accepted, though CPUID does not list it", name));

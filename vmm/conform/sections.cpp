@@ -18,7 +18,8 @@ std::vector<Section> make_matrix(const model::Cpu& cpu) {
           pae_section(cpu),
           pdpte_section(cpu),
           implicit_section(cpu),
-          memory_section(cpu)};
+          memory_section(cpu),
+          pcid_section(cpu)};
 }
 
 }  // namespace faultline::vmm::conform

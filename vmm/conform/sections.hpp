@@ -22,5 +22,6 @@ Section pae_section(const model::Cpu& cpu);
 Section pdpte_section(const model::Cpu& cpu);
 Section implicit_section(const model::Cpu& cpu);
 Section memory_section(const model::Cpu& cpu);
+Section pcid_section(const model::Cpu& cpu);
 
 }  // namespace faultline::vmm::conform
