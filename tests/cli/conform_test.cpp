@@ -1,6 +1,8 @@
 // `faultline conform` as a user meets it. The matrix itself: tests/conform, tests/kvm.
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 #include "tests/cli/cli.hpp"
 #include "tests/support/scratch_folder.hpp"
 
@@ -8,6 +10,7 @@ namespace faultline::test {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 TEST(ConformTest, WhatIsNotThereIsOneLineAndStatusTwo) {
   const ScratchFolder folder;
@@ -42,6 +45,32 @@ TEST(ConformTest, TheListNamesSectionsRulesAndFeatures) {
   const auto result = faultline({"conform", "--list"});
   EXPECT_EQ(result.status, 0);
   for (const char* word : {"straddle", "right.smap", "1g-pages"}) EXPECT_THAT(result.out, HasSubstr(word));
+}
+
+// One case alone: what it prints, and 0, or 1 where it deviates and no baseline knows it.
+TEST(ConformTest, TheStatusOfACaseIsItsVerdict) {
+  if (const auto why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
+  const auto sound = faultline({"conform", "--case", "4000000000000540"});
+  EXPECT_EQ(sound.status, 0) << sound.err;
+  EXPECT_THAT(sound.out, HasSubstr("verdict   as expected"));
+
+  const auto run = faultline({"conform", "--section", "straddle", "--cases", "20000", "--json"});
+  const auto groups = nlohmann::json::parse(run.out)["groups"];
+  const auto known =
+      std::ranges::find_if(groups, [](const auto& g) { return g.contains("known") && g["known"].is_object(); });
+  if (known == groups.end()) GTEST_SKIP() << "no deviation of this backend is known";
+  const std::string number = std::to_string((*known)["case"].get<std::uint64_t>());
+  const std::string id = (*known)["known"]["id"];
+  const auto explained = faultline({"conform", "--case", number});
+  EXPECT_EQ(explained.status, 0) << explained.err << explained.out;
+  EXPECT_THAT(explained.out, HasSubstr("known     " + id));
+
+  const ScratchFolder folder;
+  folder.write("empty.json", "{\"format\": 1, \"deviations\": []}");
+  const auto news = faultline({"conform", "--case", number, "--baseline", folder.path() + "/empty.json"});
+  EXPECT_EQ(news.status, 1) << news.err << news.out;
+  EXPECT_THAT(news.out, HasSubstr("verdict   "));
+  EXPECT_THAT(news.out, Not(HasSubstr("known     ")));
 }
 
 TEST(ConformTest, ARunEndsWithItsVerdict) {
