@@ -2,4 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "cmake/library_headers.hpp"
