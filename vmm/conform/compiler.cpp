@@ -219,8 +219,9 @@ Placed Compiler::access(const Case& c, unsigned index, bool user) {
     emit_.save_first(kWentOn);
   }
   emit_.patch(resume, emit_.here());
-  if (!user && (c.ac || form.stack())) emit_.set(Reg::kRsp, window(kStackTop).raw());
-  if (!user && c.ac) emit_.set_flags(kSupervisorFlags);
+  if (c.ac || (!user && form.stack())) emit_.set(Reg::kRsp, window(kStackTop).raw());
+  // AC is left as it is by the way through a gate: user code's too.
+  if (c.ac) emit_.set_flags(kSupervisorFlags);
   return placed;
 }
 
