@@ -93,8 +93,9 @@ void Compiler::controls(const Case& c) {
   if (!current_ || current_->cr0 != wanted.cr0) emit_.set_cr(0, wanted.cr0);
   if (!current_ || current_->efer != wanted.efer) emit_.set_msr(kMsrEfer, wanted.efer);
   if (!current_ || current_->cr4 != wanted.cr4) emit_.set_cr(4, wanted.cr4);
-  if (c.controls.pke && (!current_ || current_->pkru != wanted.pkru)) emit_.set_pkru(wanted.pkru);
-  if (c.controls.pks && (!current_ || current_->pkrs != wanted.pkrs)) emit_.set_msr(kMsrPkrs, wanted.pkrs);
+  // Always: neither register goes back to 0 while its bit of CR4 is clear.
+  if (c.controls.pke) emit_.set_pkru(wanted.pkru);
+  if (c.controls.pks) emit_.set_msr(kMsrPkrs, wanted.pkrs);
   emit_.set_cr(3, kRoot.raw());
   current_ = wanted;
 }
