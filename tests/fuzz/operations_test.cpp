@@ -1,0 +1,40 @@
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "vmm/fuzz/layout.hpp"
+#include "vmm/fuzz/program.hpp"
+
+namespace faultline::vmm::fuzz {
+namespace {
+
+TEST(Operations, TheTableIsInTheOrderOfTheEnumeration) {
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < kOps; ++i) {
+    EXPECT_EQ(static_cast<std::size_t>(operation_table()[i].op), i);
+    EXPECT_TRUE(names.insert(operation_table()[i].name).second) << operation_table()[i].name;
+  }
+}
+
+TEST(Operations, WhatIsOutOfRangeIsNamed) {
+  Operation map{Op::kMap, {pack({0, 4096}), 8192, 3, kMapFixed, 0, 0}};
+  EXPECT_EQ(illegal(map), std::nullopt);
+  map.operands[3] = kMapFixed | kMapNoReplace;
+  EXPECT_EQ(illegal(map), "operand 4 of map is out of range");
+  map.operands[3] = kMapFixed;
+  map.operands[0] = pack({200, 0});
+  EXPECT_EQ(illegal(map), "operand 1 of map is out of range");
+  EXPECT_EQ(illegal(Program{{{Op::kFork, {}}, {Op::kSwitch, {4}}}}),
+            "operation 1: operand 1 of switch is out of range");
+  EXPECT_EQ(illegal(Operation{Op::kFork, {1}}), "operand 1 of fork is out of range");
+  EXPECT_TRUE(illegal(Operation{Op::kLocked, {16, pack({0, 0}), 1}}));
+}
+
+TEST(Operations, AddressesSurvivePacking) {
+  for (const Address a : {Address{0, 0}, Address{8, -1}, Address{3, kMaxOffset}, Address{1, -kMaxOffset}})
+    EXPECT_EQ(unpack_address(pack(a)), a);
+  EXPECT_EQ(address_of({5, -1}).raw(), ~0ULL);
+}
+
+}  // namespace
+}  // namespace faultline::vmm::fuzz

@@ -1,0 +1,52 @@
+// Who makes the accesses of a program when mmu has the page tables: the model's processor, or a
+// vCPU. The seam between the executor (which knows processes, calls and faults) and it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "mmu/arch/error_code.hpp"
+#include "mmu/base/result.hpp"
+#include "mmu/space/address_space.hpp"
+#include "vmm/fuzz/program.hpp"
+
+namespace faultline::vmm::fuzz {
+
+// What becomes of an access that faulted.
+enum class AfterFault : std::uint8_t {
+  kAgain,  // the fault was resolved: the same instruction once more
+  kNext,   // a signal: go on with the next access
+  kStop,   // the process is gone: make no more accesses
+};
+
+// Who hears of what the accesses do. `index` counts from the first access of the run.
+class AccessSink {
+ public:
+  virtual ~AccessSink() = default;
+  virtual AfterFault page_fault(std::size_t index, Gva address, mmu::ErrorCode error) = 0;
+  // Any other exception: #GP of a non-canonical address or of a fetch (fetch_end()), #SS, ...
+  virtual AfterFault exception(std::size_t index, unsigned vector, std::uint32_t error) = 0;
+  // The access was made; a fetch was stepped. `loaded`: what kRead and kLocked read, else empty.
+  virtual void made(std::size_t index, std::span<const std::uint8_t> loaded) = 0;
+};
+
+class Processor {
+ public:
+  virtual ~Processor() = default;
+  // Makes `accesses` (operations of OpClass::kAccess) one after the other in the address space
+  // `mm`. Error: the host failed.
+  virtual Result<void> run(mmu::AddressSpace& mm, std::span<const Operation> accesses, AccessSink& sink) = 0;
+  // An address space of the program under judgement came to be (the first; by fork), and is about to go: the place for
+  // what the processor needs in it, outside every window (kMargin included).
+  virtual Result<void> adopt(mmu::AddressSpace& mm) = 0;
+  virtual void release(mmu::AddressSpace& mm) = 0;
+  // Whether `address` is of the processor's own pages: not part of what the program sees.
+  [[nodiscard]] virtual bool owns(Gva address) const = 0;
+  // Raw operations. False: it can't be done with this processor; the judge stops judging there.
+  virtual bool flip_control(Control control) = 0;
+  virtual void invalidate(mmu::AddressSpace& mm, Gva address) = 0;
+  // Nanoseconds spent in the guest since the last call.
+  virtual std::uint64_t take_guest_ns() = 0;
+};
+
+}  // namespace faultline::vmm::fuzz
