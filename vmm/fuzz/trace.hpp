@@ -80,7 +80,7 @@ struct SeenContent {
   std::uint64_t hash = 0;  // content_hash()
   bool operator==(const SeenContent&) const = default;
 };
-// FNV-1a of a page's bytes.
+// XXH3 of a page's bytes.
 [[nodiscard]] std::uint64_t content_hash(std::span<const std::byte> page);
 
 // One process that is alive at the end, everything in address order and within the windows and
