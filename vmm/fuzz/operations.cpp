@@ -131,7 +131,17 @@ bool legal_map_flags(std::int64_t flags) {
 
 bool legal_width(std::int64_t width) { return width == 1 || width == 2 || width == 4 || width == 8 || width == 16; }
 
-bool legal(OperandKind kind, std::int64_t value) {
+// What goes beyond single operands.
+std::optional<std::string> illegal_combination(const Operation& o) {
+  if (o.op == Op::kResize && o.operands[0] == 0) return "anonymous memory has no size";
+  if (o.op == Op::kLocked && o.operands[0] == 16) return "XCHG is of 8 bytes at most";
+  if (o.op == Op::kModify && o.operands[0] == 16) return "ROL is of 8 bytes at most";
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool legal_operand(OperandKind kind, std::int64_t value) {
   switch (kind) {
     case K::kNone: return value == 0;
     case K::kAddress: return legal_address(value);
@@ -157,21 +167,11 @@ bool legal(OperandKind kind, std::int64_t value) {
   return false;
 }
 
-// What goes beyond single operands.
-std::optional<std::string> illegal_combination(const Operation& o) {
-  if (o.op == Op::kResize && o.operands[0] == 0) return "anonymous memory has no size";
-  if (o.op == Op::kLocked && o.operands[0] == 16) return "XCHG is of 8 bytes at most";
-  if (o.op == Op::kModify && o.operands[0] == 16) return "ROL is of 8 bytes at most";
-  return std::nullopt;
-}
-
-}  // namespace
-
 std::optional<std::string> illegal(const Operation& operation) {
   if (static_cast<std::size_t>(operation.op) >= kOps) return "there is no such operation";
   const OpRow& r = row(operation.op);
   for (std::size_t i = 0; i < kMaxOperands; ++i) {
-    if (!legal(r.operands[i], operation.operands[i]))
+    if (!legal_operand(r.operands[i], operation.operands[i]))
       return "operand " + std::to_string(i + 1) + " of " + std::string(r.name) + " is out of range";
   }
   return illegal_combination(operation);

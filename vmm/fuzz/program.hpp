@@ -142,6 +142,8 @@ struct OpRow {
 [[nodiscard]] const std::array<OpRow, kOps>& operation_table();
 [[nodiscard]] inline const OpRow& row(Op op) { return operation_table()[static_cast<std::size_t>(op)]; }
 
+// Whether `kind` has `value`.
+[[nodiscard]] bool legal_operand(OperandKind kind, std::int64_t value);
 // What is wrong with `operation`, in words: a value that its kind does not have. Nothing: legal.
 [[nodiscard]] std::optional<std::string> illegal(const Operation& operation);
 // The same of a whole program, with the operation's number (from 0).
