@@ -1,6 +1,8 @@
 #include "vmm/fuzz/binary.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include "mmu/base/check.hpp"
@@ -165,10 +167,11 @@ Result<Program> parse_binary(std::span<const std::byte> bytes, std::string_view 
 }
 
 Result<Program> load_program(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
   std::string content(kMaxTextBytes + 1, '\0');
-  if (!file.read(content.data(), static_cast<std::streamsize>(content.size())) && !file.eof())
-    return fail(path + ": cannot be read");
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  file.read(content.data(), static_cast<std::streamsize>(content.size()));
+  if (file.fail() && !file.eof()) return fail(path + ": cannot be read: " + std::strerror(errno));
   content.resize(static_cast<std::size_t>(file.gcount()));
   if (!content.empty() && static_cast<std::byte>(content.front()) == kBinaryMagic.front())
     return parse_binary(std::as_bytes(std::span(content)), path);

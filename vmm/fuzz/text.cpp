@@ -109,8 +109,7 @@ Result<Program> parse_text(std::string_view text, std::string_view file_name) {
   Program program;
   if (text.size() > kMaxTextBytes)
     return Line(file_name, 1, "")
-        .refuse("the file has " + std::to_string(text.size()) + " bytes; at most " + std::to_string(kMaxTextBytes) +
-                " are read");
+        .refuse("the file has more than " + std::to_string(kMaxTextBytes) + " bytes, which are all that is read");
   std::size_t number = 0;
   do {
     const std::size_t end = std::min(text.find('\n'), text.size());
