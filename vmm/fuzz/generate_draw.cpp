@@ -101,6 +101,7 @@ std::int64_t Draw::hostile_address() {
 std::int64_t Draw::bytes_from_point(std::uint64_t width) {
   static constexpr std::array<std::int64_t, 6> kInPage{0, 8, 0x123, 0x800, 0xff0, 0xfff};
   std::uint64_t at = point();
+  for (unsigned i = 0; i < 2 && picture_.region_at(at) == nullptr && percent(70); ++i) at = point();
   switch (below(8)) {
     case 0: at -= 1 + below(width); break;                       // ends at the point, or straddles it
     case 1: at -= std::max<std::uint64_t>(1, width / 2); break;  // straddles it
