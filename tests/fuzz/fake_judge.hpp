@@ -1,0 +1,49 @@
+// A judge that says what a test tells it to, and counts how often it is asked.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "vmm/fuzz/judge.hpp"
+#include "vmm/fuzz/layout.hpp"
+
+namespace faultline::vmm::fuzz {
+
+class FakeJudge : public Judge {
+ public:
+  using Answer = std::function<Trace(const Program&)>;
+  FakeJudge(std::string name, JudgeKind kind, Answer answer)
+      : name_(std::move(name)), kind_(kind), answer_(std::move(answer)) {}
+  [[nodiscard]] std::string_view name() const override { return name_; }
+  [[nodiscard]] JudgeKind kind() const override { return kind_; }
+  Result<Trace> run(const Program& program) override {
+    ++runs;
+    Trace trace = answer_(program);
+    trace.judge = name_;
+    return trace;
+  }
+  unsigned runs = 0;
+
+ private:
+  std::string name_;
+  JudgeKind kind_;
+  Answer answer_;
+};
+
+// All steps done, nothing at the end.
+inline Trace all_done(const Program& program, std::uint16_t fields = 0x3ff) {
+  Trace trace;
+  trace.judge = "fake";
+  trace.fields = fields;
+  trace.steps.resize(program.operations.size());
+  return trace;
+}
+
+inline Operation map_at(Address at, std::uint64_t length, int protection = 3, std::uint8_t flags = kMapFixed) {
+  return {Op::kMap, {pack(at), static_cast<std::int64_t>(length), protection, flags, 0, 0}};
+}
+inline Operation read_at(Address at, int width = 1) { return {Op::kRead, {width, pack(at)}}; }
+inline Operation write_at(Address at, int width = 1, int value = 1) { return {Op::kWrite, {width, pack(at), value}}; }
+
+}  // namespace faultline::vmm::fuzz
