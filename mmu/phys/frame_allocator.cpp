@@ -14,6 +14,7 @@ FrameAllocator::FrameAllocator(PhysMemory memory, Gfn first, ExtendHook extend)
       frames_(static_cast<Frame*>(std::calloc(memory.frames(), sizeof(Frame)))),
       first_(first),
       fresh_(first),
+      extended_(first),
       extend_(std::move(extend)),
       metadata_limit_(kMetadataFloor + memory.frames() * kPageSize) {
   FL_CHECK(frames_ != nullptr);
@@ -50,7 +51,8 @@ bool FrameAllocator::carve(unsigned order) {
   const unsigned by_room = static_cast<unsigned>(std::bit_width(left)) - 1;
   const unsigned got = std::min({by_alignment, by_room, kMaxOrder});
   const Gfn end(start + (std::uint64_t{1} << got));
-  if (extend_ && !extend_(end)) return false;
+  if (extend_ && end > extended_ && !extend_(end)) return false;
+  extended_ = std::max(extended_, end);
   fresh_ = end;
   push(start, got);
   return got >= order || carve(order);
@@ -121,6 +123,53 @@ void FrameAllocator::free_block(std::uint64_t frame, unsigned order) {
     ++order;
   }
   push(frame, order);
+}
+
+FrameAllocator::Mark FrameAllocator::mark() const {
+  Mark mark;
+  mark.fresh_ = fresh_;
+  mark.heads_ = heads_;
+  mark.used_ = used_;
+  mark.metadata_bytes_ = metadata_bytes_;
+  mark.frames_.reserve(fresh_ - first_);
+  for (std::uint64_t n = first_.raw(); n < fresh_.raw(); ++n) {
+    const Frame& f = frames_[n];
+    mark.frames_.push_back({.refcount = f.refcount.load(std::memory_order_relaxed),
+                            .mapcount = f.mapcount.load(std::memory_order_relaxed),
+                            .kind = f.kind,
+                            .order = f.order,
+                            .anon_exclusive = f.anon_exclusive,
+                            .dirty = f.dirty,
+                            .lazy_free = f.lazy_free,
+                            .index = f.index,
+                            .mapping = f.mapping(),
+                            .anon_vma = f.anon_vma()});
+  }
+  return mark;
+}
+
+void FrameAllocator::rewind(const Mark& mark) {
+  static constexpr Mark::Saved kUntouchedFrame{};
+  for (std::uint64_t n = first_.raw(); n < fresh_.raw(); ++n) {
+    const std::uint64_t i = n - first_.raw();
+    const Mark::Saved& saved = i < mark.frames_.size() ? mark.frames_[i] : kUntouchedFrame;
+    Frame& f = frames_[n];  // `touched` stays: so do its bytes
+    f.refcount.store(saved.refcount, std::memory_order_relaxed);
+    f.mapcount.store(saved.mapcount, std::memory_order_relaxed);
+    f.kind = saved.kind;
+    f.order = saved.order;
+    f.anon_exclusive = saved.anon_exclusive;
+    f.dirty = saved.dirty;
+    f.lazy_free = saved.lazy_free;
+    f.index = saved.index;  // or its neighbours on the free list
+    f.set_mapping(saved.mapping);
+    if (saved.kind == FrameKind::kAnon) f.set_anon_vma(saved.anon_vma);
+  }
+  fresh_ = mark.fresh_;
+  heads_ = mark.heads_;
+  used_ = mark.used_;
+  metadata_bytes_ = mark.metadata_bytes_;
+  fail_countdown_ = 0;
 }
 
 std::optional<std::string> FrameAllocator::check_invariants() const {

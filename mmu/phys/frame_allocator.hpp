@@ -15,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "mmu/phys/frame.hpp"
 #include "mmu/phys/phys_memory.hpp"
@@ -54,7 +55,7 @@ class FrameAllocator {
   [[nodiscard]] std::uint64_t total_frames() const { return memory_.frames() - first_.raw(); }
   [[nodiscard]] std::uint64_t free_frames() const { return total_frames() - used_; }
   [[nodiscard]] std::uint64_t used_frames() const { return used_; }
-  // Frames at or above this were never handed out.
+  // Frames at or above this were never handed out (not since the last rewind()).
   [[nodiscard]] Gfn high_water() const { return fresh_; }
   [[nodiscard]] Gfn first() const { return first_; }
 
@@ -70,6 +71,34 @@ class FrameAllocator {
 
   // Makes the n-th allocation from now fail, once (0 = none); for fault-injection tests.
   void fail_nth(std::uint64_t n) { fail_countdown_ = n; }
+  // How far off that is; 0 = none.
+  [[nodiscard]] std::uint64_t pending_failure() const { return fail_countdown_; }
+  [[nodiscard]] std::uint64_t failing_nth() const { return fail_countdown_; }
+
+  // The state as it is now, to come back to: the same requests are then answered by the same
+  // frames. Only for this allocator.
+  class Mark {
+    friend class FrameAllocator;
+    struct Saved {
+      std::int32_t refcount, mapcount;
+      FrameKind kind;
+      std::uint8_t order;
+      bool anon_exclusive, dirty, lazy_free;
+      std::uint64_t index;
+      FileMapping* mapping;
+      AnonVma* anon_vma;
+    };
+    std::vector<Saved> frames_;  // from first() on
+    Gfn fresh_;
+    std::array<std::uint32_t, kMaxOrder + 1> heads_{};
+    std::uint64_t used_ = 0;
+    std::int64_t metadata_bytes_ = 0;
+  };
+  [[nodiscard]] Mark mark() const;
+  // Everything as it was at `mark`, and high_water() with it; the bytes of frames stay as they are.
+  // What was handed out since is taken back without a question: nobody uses it any more. A
+  // failure that was to come does not.
+  void rewind(const Mark& mark);
 
   // Verifies the free lists against the frames; returns the first contradiction.
   [[nodiscard]] std::optional<std::string> check_invariants() const;
@@ -87,6 +116,7 @@ class FrameAllocator {
   PhysMemory memory_;
   std::unique_ptr<Frame[], FreeDeleter> frames_;
   Gfn first_, fresh_;
+  Gfn extended_;  // what `extend_` was told last; more than fresh_ after a rewind
   ExtendHook extend_;
   std::array<std::uint32_t, kMaxOrder + 1> heads_{};  // 0 = empty; frame 0 is never free
   std::uint64_t used_ = 0;

@@ -111,5 +111,33 @@ TEST_F(FrameAllocatorTest, RandomOrdersKeepTheBooks) {
   }
 }
 
+TEST_F(FrameAllocatorTest, RewoundItAnswersTheSameRequestsTheSame) {
+  unsigned extended = 0;
+  FrameAllocator frames(memory, Gfn(3), [&extended](Gfn) { return ++extended != 0; });
+  const Gfn kept = frames.allocate(FrameKind::kZero, Zeroing::kNeeded).value();
+  const auto mark = frames.mark();
+  const auto requests = [&frames] {
+    std::vector<Gfn> got;
+    for (int i = 0; i < 700; ++i) got.push_back(frames.allocate(FrameKind::kAnon, Zeroing::kNeeded).value());
+    for (std::size_t i = 0; i < got.size(); i += 3) frames.put(got[i]);
+    for (int i = 0; i < 50; ++i) got.push_back(frames.allocate(FrameKind::kFile, Zeroing::kNeeded, i % 3).value());
+    return got;
+  };
+  const std::vector<Gfn> first = requests();
+  const unsigned asked = extended;
+  memory.page(first[1])[0] = std::byte{7};
+  frames.charge_metadata(100);
+  frames.fail_nth(1);
+  frames.rewind(mark);
+  EXPECT_EQ(frames.used_frames(), 1u);
+  EXPECT_EQ(frames.metadata_bytes(), 0);
+  EXPECT_EQ(frames.at(kept).kind, FrameKind::kZero);
+  EXPECT_EQ(frames.check_invariants(), std::nullopt);
+  EXPECT_EQ(requests(), first);
+  EXPECT_EQ(memory.page(first[1])[0], std::byte{0}) << "it was used before";
+  EXPECT_EQ(extended, asked) << "memory that was made available is asked for again";
+  EXPECT_EQ(frames.check_invariants(), std::nullopt);
+}
+
 }  // namespace
 }  // namespace faultline::mmu
