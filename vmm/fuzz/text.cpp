@@ -47,8 +47,10 @@ class Line {
     return text_.substr(start_, end_ - start_);
   }
   // Of the token taken last.
-  [[nodiscard]] tl::unexpected<Error> refuse(const std::string& what) const {
-    return fail(std::string(file_) + ":" + std::to_string(number_) + ":" + std::to_string(start_ + 1) + ": " + what);
+  [[nodiscard]] tl::unexpected<Error> refuse(const std::string& what) const { return refuse(start_, what); }
+  [[nodiscard]] std::size_t start() const { return start_; }
+  [[nodiscard]] tl::unexpected<Error> refuse(std::size_t start, const std::string& what) const {
+    return fail(std::string(file_) + ":" + std::to_string(number_) + ":" + std::to_string(start + 1) + ": " + what);
   }
 
  private:
@@ -61,6 +63,7 @@ class Line {
 Result<Operation> parse_operation(Line& line, std::string_view name) {
   const OpRow* row = find_row(name);
   if (row == nullptr) return line.refuse(quoted(name) + " is no operation; there are " + all_names());
+  const std::size_t start = line.start();
   Operation operation{row->op, {}};
   for (std::size_t i = 0; i < row->operand_count(); ++i) {
     const std::string_view token = line.token();
@@ -73,7 +76,7 @@ Result<Operation> parse_operation(Line& line, std::string_view name) {
   }
   if (const std::string_view more = line.token(); !more.empty())
     return line.refuse(quoted(more) + " is one operand too many; expected " + form_of(*row));
-  if (const auto why = illegal(operation)) return line.refuse(*why);
+  if (const auto why = illegal(operation)) return line.refuse(start, *why);
   return operation;
 }
 
@@ -115,8 +118,8 @@ Result<Program> parse_text(std::string_view text, std::string_view file_name) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     Line line(file_name, ++number, text.substr(0, end));
     if (end > kMaxLineBytes)
-      return line.refuse("the line has " + std::to_string(end) + " bytes; at most " + std::to_string(kMaxLineBytes) +
-                         " are read");
+      return line.refuse("the line has more than " + std::to_string(kMaxLineBytes) +
+                         " bytes, which are all that is read");
     text.remove_prefix(std::min(end + 1, text.size()));
     if (number == 1) {
       if (const auto header = parse_header(line); !header) return tl::unexpected(header.error());
@@ -124,10 +127,10 @@ Result<Program> parse_text(std::string_view text, std::string_view file_name) {
     }
     const std::string_view name = line.token();
     if (name.empty()) continue;
-    const auto operation = parse_operation(line, name);
-    if (!operation) return tl::unexpected(operation.error());
     if (program.operations.size() == kMaxOperations)
       return line.refuse("more than " + std::to_string(kMaxOperations) + " operations");
+    const auto operation = parse_operation(line, name);
+    if (!operation) return tl::unexpected(operation.error());
     program.operations.push_back(*operation);
   } while (!text.empty());
   return program;
