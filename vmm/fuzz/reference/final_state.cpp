@@ -1,0 +1,37 @@
+#include "vmm/fuzz/reference/final_state.hpp"
+
+#include <sys/mman.h>
+
+#include "vmm/fuzz/normalise.hpp"
+
+namespace faultline::vmm::fuzz::reference {
+
+namespace {
+
+SeenVma seen_vma(Vpn number, const Page& page) {
+  const Traits& t = page.traits;
+  const FileOperand file = t.object ? t.object->file : FileOperand::kNone;
+  const auto right = [&](int bit, char letter) { return (t.prot & bit) != 0 ? letter : '-'; };
+  return {.start = Gva(number).raw(),
+          .end = Gva(number + 1).raw(),
+          .rights = {right(PROT_READ, 'r'), right(PROT_WRITE, 'w'), right(PROT_EXEC, 'x'), t.shared ? 's' : 'p'},
+          .file = file,
+          .offset = file == FileOperand::kNone ? 0 : page.index << kPageShift};
+}
+
+}  // namespace
+
+SeenProcess final_state(const Process& process, unsigned number) {
+  SeenProcess seen;
+  seen.number = number;
+  for (const auto& [at, page] : process.pages) {
+    seen.vmas.push_back(seen_vma(at, page));
+    if ((page.traits.prot & PROT_READ) == 0 || page.guard || beyond_object(page)) continue;
+    const Bytes bytes = content(page);
+    seen.content.push_back({Gva(at).raw(), content_hash(std::as_bytes(std::span(bytes)))});
+  }
+  normalise(seen.vmas);
+  return seen;
+}
+
+}  // namespace faultline::vmm::fuzz::reference
