@@ -1,0 +1,197 @@
+#include "vmm/fuzz/known.hpp"
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "vmm/fuzz/text.hpp"
+
+// known-deviations.json, made part of the program by CMake.
+extern "C" const char faultline_known_deviations[];
+extern "C" const unsigned long faultline_known_deviations_bytes;
+
+namespace faultline::vmm::fuzz {
+
+namespace {
+
+using Json = nlohmann::json;
+constexpr std::size_t kMaxFileBytes = 1 << 20;
+
+bool match(const std::string& pattern, const std::string& text) {
+  return ::fnmatch(pattern.c_str(), text.c_str(), FNM_NOESCAPE) == 0;
+}
+
+// fnmatch() takes a '[' without an end for itself; whoever wrote it meant something else.
+bool well_formed(std::string_view pattern) {
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] != '[') continue;
+    // The first character of a set, after a '!', is one of it even if it is a ']'.
+    const std::size_t first = i + 1 + (pattern.substr(i + 1).starts_with('!') ? 1 : 0);
+    i = pattern.find(']', first + 1);
+    if (i == std::string_view::npos) return false;
+  }
+  return true;
+}
+
+enum class Shape : std::uint8_t { kText, kPattern, kPatterns, kPair };
+struct Key {
+  const char* name;
+  Shape shape;
+  bool needed;
+  std::string Rule::*text = nullptr;
+  std::vector<std::string> Rule::*list = nullptr;
+};
+constexpr std::array<Key, 9> kKeys{{{"id", Shape::kText, true, &Rule::id},
+                                    {"judges", Shape::kPair, true, nullptr, &Rule::judges},
+                                    {"field", Shape::kPattern, true, &Rule::field},
+                                    {"op", Shape::kPatterns, true, nullptr, &Rule::op},
+                                    {"with", Shape::kPatterns, false, nullptr, &Rule::with},
+                                    {"values", Shape::kPair, false, nullptr, &Rule::values},
+                                    {"backend", Shape::kPattern, false, &Rule::backend},
+                                    {"reason", Shape::kText, true, &Rule::reason},
+                                    {"source", Shape::kText, true, &Rule::source}}};
+
+// Error: what is wrong with `value`, for after the place.
+Result<std::string> read_text(const Json& value, bool pattern) {
+  if (!value.is_string() || value.get_ref<const std::string&>().empty()) return fail("is no text");
+  const auto& text = value.get_ref<const std::string&>();
+  if (pattern && !well_formed(text)) return fail(fmt::format("is no pattern: '[' without ']' in \"{}\"", text));
+  return text;
+}
+
+Result<std::vector<std::string>> read_list(const Json& value, Shape shape) {
+  if (!value.is_array() || value.empty()) return fail("is no list of patterns");
+  if (shape == Shape::kPair && value.size() != 2) return fail("is no list of two patterns");
+  std::vector<std::string> list;
+  for (const Json& each : value) {
+    auto text = read_text(each, true);
+    if (!text) return fail(fmt::format("entry {} {}", list.size() + 1, text.error().message));
+    list.push_back(std::move(*text));
+  }
+  return list;
+}
+
+Result<void> read_key(Rule& rule, const Key& key, const Json& value) {
+  if (key.list != nullptr) {
+    auto list = read_list(value, key.shape);
+    if (!list) return tl::unexpected(list.error());
+    rule.*key.list = std::move(*list);
+    return {};
+  }
+  auto text = read_text(value, key.shape == Shape::kPattern);
+  if (!text) return tl::unexpected(text.error());
+  rule.*key.text = std::move(*text);
+  return {};
+}
+
+Result<Rule> read_rule(const Json& entry, const std::string& where) {
+  if (!entry.is_object()) return fail(where + ": is no object");
+  Rule rule;
+  for (const auto& [name, value] : entry.items()) {
+    const auto key = std::ranges::find_if(kKeys, [&name = name](const Key& k) { return name == k.name; });
+    if (key == kKeys.end()) return fail(fmt::format("{}: unknown key \"{}\"", where, name));
+    if (const auto read = read_key(rule, *key, value); !read)
+      return fail(fmt::format("{}: \"{}\" {}", where, name, read.error().message));
+  }
+  for (const Key& key : kKeys) {
+    if (key.needed && !entry.contains(key.name)) return fail(fmt::format("{}: lacks \"{}\"", where, key.name));
+  }
+  return rule;
+}
+
+Result<Json> read_json(std::string_view text, const std::string& file_name) {
+  try {
+    return Json::parse(text);
+  } catch (const Json::parse_error& e) {
+    return fail(fmt::format("{}: byte {}: is no JSON", file_name, e.byte));
+  }
+}
+
+bool any(const std::vector<std::string>& patterns, const std::string& text) {
+  return std::ranges::any_of(patterns, [&text](const std::string& p) { return match(p, text); });
+}
+
+// Whether each pattern of `with` has an operation before `step`.
+bool preceded(const Program& program, std::size_t step, const std::vector<std::string>& with) {
+  if (with.empty()) return true;
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < step && i < program.operations.size(); ++i)
+    lines.push_back(to_text(program.operations[i]));
+  return std::ranges::all_of(with, [&lines](const std::string& p) {
+    return std::ranges::any_of(lines, [&p](const std::string& line) { return match(p, line); });
+  });
+}
+
+}  // namespace
+
+bool Rule::matches(const Program& program, const Disagreement& d) const {
+  if (!match(field, d.field)) return false;
+  if (!backend.empty() && !match(backend, d.first) && !match(backend, d.second)) return false;
+  const auto said = [this](const std::string& one, const std::string& other) {
+    return values.empty() || (match(values[0], one) && match(values[1], other));
+  };
+  const bool as_is = match(judges[0], d.first) && match(judges[1], d.second) && said(d.first_value, d.second_value);
+  const bool turned = match(judges[0], d.second) && match(judges[1], d.first) && said(d.second_value, d.first_value);
+  if (!as_is && !turned) return false;
+  const bool end = d.step >= program.operations.size();
+  return any(op, end ? "end" : to_text(program.operations[d.step])) && preceded(program, d.step, with);
+}
+
+Result<KnownDeviations> KnownDeviations::parse(std::string_view text, const std::string& file_name) {
+  const auto json = read_json(text, file_name);
+  if (!json) return tl::unexpected(json.error());
+  if (!json->is_object() || !json->contains("rules") || !(*json)["rules"].is_array())
+    return fail(file_name + ": needs a list \"rules\"");
+  if (json->value("format", Json()) != 1) return fail(file_name + ": \"format\" is not 1");
+  for (const auto& [name, value] : json->items()) {
+    if (name != "rules" && name != "format") return fail(fmt::format("{}: unknown key \"{}\"", file_name, name));
+  }
+  KnownDeviations known;
+  for (const Json& entry : (*json)["rules"]) {
+    const std::string where = fmt::format("{}: rule {}", file_name, known.rules_.size() + 1);
+    auto rule = read_rule(entry, where);
+    if (!rule) return tl::unexpected(rule.error());
+    if (std::ranges::find(known.rules_, rule->id, &Rule::id) != known.rules_.end())
+      return fail(fmt::format("{}: there is another \"{}\"", where, rule->id));
+    known.rules_.push_back(std::move(*rule));
+  }
+  return known;
+}
+
+Result<KnownDeviations> KnownDeviations::load(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return fail(fmt::format("{}: {}", path, std::strerror(errno)));
+  std::string text(kMaxFileBytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad()) return fail(fmt::format("{}: cannot be read", path));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > kMaxFileBytes) return fail(fmt::format("{}: longer than {} bytes", path, kMaxFileBytes));
+  return parse(text, path);
+}
+
+Result<KnownDeviations> KnownDeviations::built_in() {
+  return parse({faultline_known_deviations, faultline_known_deviations_bytes}, "known-deviations.json (built in)");
+}
+
+Result<void> KnownDeviations::add(const KnownDeviations& more) {
+  for (const Rule& rule : more.rules_) {
+    if (std::ranges::find(rules_, rule.id, &Rule::id) != rules_.end())
+      return fail(fmt::format("known deviations: there are two rules \"{}\"", rule.id));
+  }
+  rules_.insert(rules_.end(), more.rules_.begin(), more.rules_.end());
+  return {};
+}
+
+const Rule* KnownDeviations::explains(const Program& program, const Disagreement& disagreement) const {
+  const auto rule = std::ranges::find_if(rules_, [&](const Rule& r) { return r.matches(program, disagreement); });
+  return rule == rules_.end() ? nullptr : &*rule;
+}
+
+}  // namespace faultline::vmm::fuzz
