@@ -95,62 +95,6 @@ TEST_P(HandleMmTest, AnUnstableAddressSpaceGetsNoNewPages) {
   EXPECT_TRUE(fault(kBase + 3 * kPageSize, kWrite).resolved());  // shared memory lost nothing
 }
 
-TEST_P(HandleMmTest, Markers) {
-  add(kBase, 1, kRwFlags);
-  const PteSlot slot = mm->tables().populate(kBase);
-  struct Row {
-    std::uint64_t marker;
-    FaultResult result;
-    FaultStep decided;
-  };
-  constexpr Row kRows[] = {
-      {SwapEntry::kMarkerGuard, FaultResult::kSegvMapErr, FaultStep::kGuard},
-      {SwapEntry::kMarkerPoisoned, FaultResult::kBusAdrErr, FaultStep::kPoison},
-      {SwapEntry::kMarkerPoisoned | SwapEntry::kMarkerGuard, FaultResult::kBusAdrErr, FaultStep::kPoison},
-      {0, FaultResult::kBusAdrErr, FaultStep::kBadEntry}};
-  for (const Row& row : kRows) {
-    poke(slot, SwapEntry(SwapEntry::kMarker, row.marker).pte());
-    const FaultOutcome o = fault(kBase, kRead);
-    EXPECT_EQ(o.result, row.result) << row.marker;
-    EXPECT_EQ(o.path.decided_by(), row.decided) << row.marker;
-  }
-  // Nobody protects anything from writing any more: the marker goes, the next attempt maps.
-  poke(slot, SwapEntry(SwapEntry::kMarker, SwapEntry::kMarkerUffdWp).pte());
-  EXPECT_TRUE(fault(kBase, kWrite).resolved());
-  EXPECT_TRUE(entry(kBase).none());
-  EXPECT_TRUE(fault(kBase, kWrite).resolved());
-  EXPECT_TRUE(entry(kBase).writable());
-}
-
-TEST_P(HandleMmTest, MigrationIsWaitedFor) {
-  add(kBase, 1, kRwFlags);
-  fault(kBase, kWrite);
-  const Pte page = entry(kBase);
-  const PteSlot slot = mm->tables().find(kBase);
-  poke(slot, SwapEntry(SwapEntry::kMigrationWrite, page.frame().raw()).pte());
-  hooks.on_migration = [&](AddressSpace&, Gva, PteSlot s) { poke(s, page); };
-  const FaultOutcome o = fault(kBase, kWrite);
-  EXPECT_TRUE(o.resolved());
-  EXPECT_EQ(o.path.decided_by(), FaultStep::kMigrationWait);
-  EXPECT_EQ(hooks.migration_waits, 1);
-  EXPECT_EQ(entry(kBase), page);
-}
-
-TEST_P(HandleMmTest, NumaHintGivesBackWhatTheEntryHad) {
-  add(kBase, 2, kRwFlags);
-  fault(kBase, kWrite);
-  fault(kBase + kPageSize, kRead);
-  for (const std::uint64_t n : {0U, 1U}) {
-    const Gva at = kBase + n * kPageSize;
-    const Pte before = entry(at);
-    poke(mm->tables().find(at), before.with_protection(VmFlags().page_prot()));
-    ASSERT_EQ(entry(at).kind(1), PteKind::kProtNone);
-    const FaultOutcome o = fault(at, kRead);
-    EXPECT_EQ(o.path.decided_by(), FaultStep::kProtNone);
-    EXPECT_EQ(entry(at), before);  // W too where the page is our own
-  }
-}
-
 TEST_P(HandleMmTest, PageMkwriteMayFailOrFindThePageGone) {
   test::TestFile* raw = nullptr;
   const auto f = file(FileKind::kRegular, 4 * kPageSize, &raw);
@@ -303,6 +247,100 @@ TEST_P(HandleMmTest, NothingIsLostWhereverItFails) {
       }
     }
   }
+}
+
+// The entry is read again under the lock by those, too, who only change what is there.
+TEST_P(HandleMmTest, TheLoserOfARaceChangesNothing) {
+  const auto f = file(FileKind::kShmem, kPageSize);
+  add(kBase, 2, kRwFlags);
+  add(kBase + 2 * kPageSize, 1, kRwFlags | VmFlags::kShared, f, Pgoff(0));
+  fault(kBase, kWrite);
+  fault(kBase + 2 * kPageSize, kRead);
+  const Pte own = entry(kBase), marker = SwapEntry(SwapEntry::kMarker, SwapEntry::kMarkerUffdWp).pte();
+  const Pte shared = entry(kBase + 2 * kPageSize).without(Pte::kWrite);
+  struct Row {
+    const char* handler;
+    Gva at;
+    Pte before;
+    std::uint32_t error;
+    int lock;  // the one that comes too late
+  };
+  const Row rows[] = {{"handle_pte_fault", kBase, own.without(Pte::kAccessed), kRead, 1},
+                      {"do_numa_page", kBase, own.with_protection(VmFlags().page_prot()), kRead, 1},
+                      {"handle_pte_marker", kBase + kPageSize, marker, kRead, 1},
+                      {"wp_page_shared", kBase + 2 * kPageSize, shared, kWriteProt, 2}};
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.handler);
+    const PteSlot slot = mm->tables().populate(row.at);
+    const Pte original = slot.load(), other = SwapEntry(SwapEntry::kMigrationRead, 1).pte();
+    poke(slot, row.before);
+    int locks = 0;
+    hooks.on_lock = [&](AddressSpace&, Gva, PteSlot s) {
+      if (++locks == row.lock) poke(s, other);
+    };
+    const FaultOutcome o = fault(row.at, row.error);
+    hooks.on_lock = nullptr;
+    EXPECT_TRUE(o.resolved());
+    EXPECT_EQ(o.path.decided_by(), FaultStep::kRaced);
+    EXPECT_EQ(slot.load(), other);
+    poke(slot, original);
+  }
+  // Somebody else was faster, and there is nothing left to do but to mark it used.
+  poke(mm->tables().find(kBase), own.without(Pte::kAccessed | Pte::kDirty));
+  EXPECT_EQ(fault(kBase, kWrite).path.decided_by(), FaultStep::kSpurious);
+  EXPECT_EQ(entry(kBase), own);
+  EXPECT_EQ(fault(kBase, kRead).path.decided_by(), FaultStep::kSpurious);
+}
+
+TEST_P(HandleMmTest, SharedMemoryWithNothingBehindItIsABusError) {
+  add(kBase, 1, kRwFlags | VmFlags::kShared);
+  EXPECT_EQ(fault(kBase, kRead).result, FaultResult::kBusAdrErr);
+  EXPECT_EQ(fault(kBase, kWrite).result, FaultResult::kBusAdrErr);
+}
+
+TEST_P(HandleMmTest, AColdPageOfAPrivateFileIsRefusedWhereTheSpaceIsUnstable) {
+  test::TestFile* raw = nullptr;
+  const auto f = file(FileKind::kRegular, kPageSize, &raw);
+  raw->cold.insert(0);  // not to be had by fault-around
+  add(kBase, 1, kRwFlags, f);
+  mm->unstable = true;
+  EXPECT_EQ(fault(kBase, kRead).path.decided_by(), FaultStep::kUnstable);
+  mm->unstable = false;
+  EXPECT_TRUE(fault(kBase, kRead).resolved());
+}
+
+// A guest with one thread has no hooks and need not be watched.
+TEST_P(HandleMmTest, WithoutHooksAndWithoutAnObserver) {
+  mm->fault_hooks = nullptr;
+  mm->observer = nullptr;
+  const auto f = file(FileKind::kRegular, kPageSize);
+  add(kBase, 1, kRwFlags);
+  add(kBase + 4 * kPageSize, 2, kRwFlags, f);
+  const PteSlot slot = mm->tables().populate(kBase);
+  poke(slot, SwapEntry(SwapEntry::kMigrationRead, 1).pte());
+  EXPECT_EQ(fault(kBase, kRead).path.decided_by(), FaultStep::kMigrationWait);
+  poke(slot, Pte());
+  const auto by_kernel = [&](Gva at, bool fixup) {
+    return handle_page_fault(*mm, {.address = at,
+                                   .error = ErrorCode(0),
+                                   .ip = Gva(0),
+                                   .origin = FaultOrigin::kKernel,
+                                   .kernel = {.fixup = fixup}});
+  };
+  EXPECT_TRUE(by_kernel(kBase, false).resolved());
+  EXPECT_EQ(by_kernel(kBase + 5 * kPageSize, true).result, FaultResult::kBusAdrErr);
+  EXPECT_EQ(by_kernel(kBase + 5 * kPageSize, false).result, FaultResult::kOops);
+}
+
+TEST_P(HandleMmTest, AFatalSignalGoesBeforeTheKernelsError) {
+  add(kBase, 1, kRwFlags);
+  hooks.rest = VmFault::kSigbus;
+  hooks.fatal = true;
+  const auto end = [&](FaultOrigin origin) {
+    return handle_page_fault(*mm, {.address = kBase, .error = ErrorCode(6), .ip = Gva(0), .origin = origin}).result;
+  };
+  EXPECT_EQ(end(FaultOrigin::kKernel), FaultResult::kInterrupted);
+  EXPECT_EQ(end(FaultOrigin::kUser), FaultResult::kBusAdrErr);
 }
 
 }  // namespace

@@ -1,82 +1,13 @@
-// The whole ladder as a table: what the CPU said and what was mapped, what Linux does, and where it
-// says so (arch/x86/mm/fault.c unless another file is named).
+// The whole ladder, row by row, and what goes with it: locks, signals, hooks.
 #include <gmock/gmock.h>
 
-#include "tests/unit/kernel/kernel_fixture.hpp"
+#include "tests/unit/kernel/ladder_rows.hpp"
 #include "tests/unit/support/scripted_hooks.hpp"
 
 namespace faultline::mmu {
 namespace {
 
-enum class Where : std::uint8_t { kUserVma, kUserHole, kVmalloc, kVmallocHole, kKernelText, kDirectMap, kVsyscallPage };
-enum class Cpl : std::uint8_t { kUser, kKernel };
-
-constexpr std::uint64_t kAc = 1U << 18, kIf = 1U << 9;
-
-struct Row {
-  const char* source;  // the function of Linux that decides
-  Where where;
-  std::uint32_t error;
-  Cpl cpl;
-  std::uint64_t flags;  // EFLAGS: AC and IF
-  bool fixup;
-  std::uint32_t vma;  // rights of the VMA, for kUserVma
-  FaultStep decided;
-  FaultResult result;
-  KernelEnd end = KernelEnd::kNone;
-  bool disabled = false;  // pagefault_disable
-};
-
-constexpr std::uint32_t kRw = kRwFlags, kRo = kRoFlags;
-using enum FaultStep;
-using enum Where;
-constexpr auto kResolved = FaultResult::kResolved, kOops = FaultResult::kOops, kInterrupted = FaultResult::kInterrupted;
-constexpr auto kSegvMapErr = FaultResult::kSegvMapErr, kSegvAccErr = FaultResult::kSegvAccErr;
-constexpr auto kBusAdrErr = FaultResult::kBusAdrErr;
-constexpr auto kU = Cpl::kUser, kK = Cpl::kKernel;
-constexpr auto kJumps = KernelEnd::kFixup;
-
-constexpr Row kRows[] = {
-    // Kernel addresses, user code: no VMA, no lock, a signal that tells nothing.
-    {"do_kern_addr_fault", kDirectMap, 0x5, kU, kIf, false, 0, kKernelAddress, kSegvMapErr},
-    {"do_kern_addr_fault", kVmalloc, 0x4, kU, kIf, false, 0, kKernelAddress, kSegvMapErr},
-    {"do_kern_addr_fault", kVmalloc, 0x7, kU, kIf, false, 0, kKernelAddress, kSegvMapErr},
-    {"do_kern_addr_fault", kKernelText, 0x15, kU, kIf, false, 0, kKernelAddress, kSegvMapErr},
-    {"emulate_vsyscall", kVsyscallPage, 0x5, kU, kIf, false, 0, kVsyscall, kSegvMapErr},
-    // Kernel addresses, kernel code.
-    {"vmalloc_fault", kVmalloc, 0x0, kK, kIf, false, 0, kVmallocFault, kResolved},
-    {"vmalloc_fault", kVmalloc, 0x2, kK, 0, false, 0, kVmallocFault, kResolved},
-    {"vmalloc_fault", kVmalloc, 0x10, kK, kIf, false, 0, kVmallocFault, kResolved},
-    {"vmalloc_fault", kVmallocHole, 0x0, kK, kIf, false, 0, kKernelAddress, kOops},
-    {"vmalloc_fault", kVmallocHole, 0x0, kK, kIf, true, 0, kKernelAddress, kSegvMapErr, kJumps},
-    {"do_kern_addr_fault", kVmalloc, 0x9, kK, kIf, false, 0, kKernelAddress, kOops},
-    {"spurious_kernel_fault", kVmalloc, 0x3, kK, kIf, false, 0, kSpuriousKernel, kResolved},
-    {"spurious_kernel_fault", kKernelText, 0x11, kK, kIf, false, 0, kSpuriousKernel, kResolved},
-    {"spurious_kernel_fault_check", kKernelText, 0x3, kK, kIf, false, 0, kKernelAddress, kOops},
-    {"spurious_kernel_fault_check", kVmalloc, 0x11, kK, kIf, false, 0, kKernelAddress, kOops},
-    {"spurious_kernel_fault", kVmalloc, 0x1, kK, kIf, false, 0, kKernelAddress, kOops},
-    {"bad_area_nosemaphore", kDirectMap, 0x0, kK, kIf, true, 0, kKernelAddress, kSegvMapErr, kJumps},
-    {"bad_area_nosemaphore", kDirectMap, 0x2, kK, kIf, false, 0, kKernelAddress, kOops},
-    {"vsyscall page, kernel code", kVsyscallPage, 0x0, kK, kIf, false, 0, kKernelAddress, kOops},
-    // User addresses, kernel code: the checks before any lookup, in their order.
-    {"do_user_addr_fault: SMEP", kUserVma, 0x11, kK, kIf | kAc, true, kRw, kKernelFetch, kOops},
-    {"pgtable_bad", kUserVma, 0x9, kK, kIf, true, kRw, FaultStep::kPgtableBad, FaultResult::kPgtableBad},
-    {"do_user_addr_fault: SMAP", kUserVma, 0x0, kK, kIf, true, kRw, kSmapViolation, kOops},
-    {"faulthandler_disabled", kUserVma, 0x0, kK, kIf | kAc, true, kRw, kFaultsDisabled, kSegvMapErr, kJumps, true},
-    {"faulthandler_disabled", kUserVma, 0x0, kK, kIf | kAc, false, kRw, kFaultsDisabled, kOops, {}, true},
-    {"interrupts off", kUserVma, 0x2, kK, kAc, true, kRw, kFaultsDisabled, kSegvMapErr, kJumps},
-    {"bad_area", kUserHole, 0x0, kK, kIf | kAc, true, 0, kNoVma, kSegvMapErr, kJumps},
-    {"kernelmode_fixup_or_oops", kUserHole, 0x0, kK, kIf | kAc, false, 0, kNoVma, kOops},
-    {"bad_area_access_error", kUserVma, 0x2, kK, kIf | kAc, true, kRo, kAccessError, kSegvAccErr, kJumps},
-    {"handle_mm_fault (mm/memory.c)", kUserVma, 0x2, kK, kIf | kAc, false, kRw, kAnonymousPage, kResolved},
-    {"handle_mm_fault (mm/memory.c)", kUserVma, 0x0, kK, kIf | kAc, true, kRw, kAnonymousZero, kResolved},
-    // User addresses, user code.
-    {"pgtable_bad", kUserVma, 0xd, kU, kIf, false, kRw, FaultStep::kPgtableBad, FaultResult::kPgtableBad},
-    {"bad_area_nosemaphore", kUserHole, 0x4, kU, kIf, false, 0, kNoVma, kSegvMapErr},
-    {"bad_area_access_error", kUserVma, 0x6, kU, kIf, false, kRo, kAccessError, kSegvAccErr},
-    {"bad_area_access_error", kUserVma, 0x15, kU, kIf, false, kRw, kAccessError, kSegvAccErr},
-    {"handle_mm_fault (mm/memory.c)", kUserVma, 0x6, kU, kIf, false, kRw, kAnonymousPage, kResolved},
-};
+using namespace ladder;  // NOLINT: the rows and what they are made of
 
 class KernelLadderTest : public KernelFaultTest {
  protected:
@@ -92,12 +23,48 @@ class KernelLadderTest : public KernelFaultTest {
       case kUserHole: return kBase + 16 * kPageSize;
       case kVmalloc: return area() + 8;
       case kVmallocHole: return area() + kPageSize;
-      case kKernelText: return text() + 8;
+      case kCode: return text() + 8;
       case kDirectMap: return area() + (4ULL << 30);
       case kVsyscallPage: return Gva(0xffff'ffff'ff60'0000);
     }
     return {};
   }
+  // Brings the tables into the state of the row; what is written into the reference goes to undo().
+  void prepare(Gva at, Tables tables) {
+    switch (tables) {
+      case Tables::kUsual: return;
+      case Tables::kInStep: EXPECT_EQ(half->sync(mm->tables().root(), at), VmallocSync::kCopied); return;
+      case Tables::kOther:
+        poke(PteSlot(g.frames.memory(), mm->tables().root(), table_index(at, top())),
+             Pte::make(Gfn(20), Pte::kKernelTableFlags).raw());
+        return;
+      case Tables::kOutside: return change_reference(at, Pte::make(Gfn(1ULL << 30), Pte::kKernelTableFlags).raw());
+      case Tables::kHuge: return change_reference(at, Pte::make(Gfn(0), kKernelRw | Pte::kPageSizeBit).raw());
+      case Tables::kPmdDenies:
+        return change_reference(at, reference_slot(at, 2).load().without(Pte::kWrite).with(Pte::kNoExecute).raw());
+      case Tables::kZeroPage: EXPECT_TRUE(fault(at, 4).resolved()); return;
+      case Tables::kOwnPage: EXPECT_TRUE(fault(at, 6).resolved()); return;
+      case Tables::kNumaHint:
+        EXPECT_TRUE(fault(at, 6).resolved());
+        return poke(mm->tables().find(at), entry(at).with_protection(VmFlags().page_prot()).raw());
+      case Tables::kMigrating:
+        return poke(mm->tables().populate(at), SwapEntry(SwapEntry::kMigrationRead, 1).pte().raw());
+      case Tables::kGuardMarker: return poke(mm->tables().populate(at), kGuardEntry.raw());
+      case Tables::kSwapPlace: return poke(mm->tables().populate(at), SwapEntry(0, 7).pte().raw());
+    }
+  }
+  void change_reference(Gva at, std::uint64_t value) {
+    changed = reference_slot(at, 2);
+    was = changed.load();
+    poke(changed, value);
+  }
+  void undo(Gva at, Tables tables) {
+    if (changed.valid()) poke(changed, was.raw());
+    changed = {};
+    if (tables >= Tables::kMigrating) poke(mm->tables().find(at), 0);
+  }
+  PteSlot changed;
+  Pte was;
   ScriptedHooks scripted;
 };
 INSTANTIATE_TEST_SUITE_P(Modes, KernelLadderTest, testing::ValuesIn(kPagingModes), test::mode_name);
@@ -110,8 +77,11 @@ TEST_P(KernelLadderTest, EveryRow) {
     mm->fault_hooks = &scripted;
     share(top());
     if (row.where == kUserVma) add(kBase, 1, row.vma);
+    const Gva at = address(row.where);
+    prepare(at, row.tables);
+    scripted.seen.clear();
     const bool smap = true;
-    const FaultOutcome o = handle_page_fault(*mm, {.address = address(row.where),
+    const FaultOutcome o = handle_page_fault(*mm, {.address = at,
                                                    .error = ErrorCode(row.error),
                                                    .ip = Gva(row.cpl == kU ? 0x401000 : 0xffff'ffff'8100'0000),
                                                    .origin = row.cpl == kU ? FaultOrigin::kUser : FaultOrigin::kKernel,
@@ -130,6 +100,7 @@ TEST_P(KernelLadderTest, EveryRow) {
     if (above) {
       EXPECT_EQ(o.attempts, 0) << "no VMA is looked for";
     }
+    undo(at, row.tables);
     scripted.seen.clear();
     mm->fault_hooks = nullptr;
   }
@@ -189,6 +160,13 @@ TEST_P(KernelLadderTest, ASignalOnBehalfOfASystemCall) {
   EXPECT_EQ(bus.result, kBusAdrErr);
   EXPECT_EQ(bus.kernel_end, KernelEnd::kFixupAndSignal);
   mm->fault_hooks = nullptr;
+}
+
+TEST_P(KernelLadderTest, WithoutHooksNobodyIsAsked) {
+  half->hooks = nullptr;
+  EXPECT_TRUE(kernel_fault(area(), 0).resolved());
+  EXPECT_EQ(kernel_fault(area() + kPageSize, 0).result, kOops);
+  EXPECT_EQ(kernel_fault(kBase, 0, {}).result, kSegvMapErr);
 }
 
 TEST_P(KernelLadderTest, WithoutAKernelHalfThereIsNothingUpThere) {
