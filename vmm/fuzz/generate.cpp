@@ -58,6 +58,8 @@ Program generate(std::mt19937_64& random, const GenerateOptions& options) {
   while (program.operations.size() < count) {
     Op op = look && draw.percent(60) ? draw_access(draw) : draw_op(draw, options);
     if (picture.regions().empty() && draw.percent(80)) op = Op::kMap;
+    const bool alone = picture.alive() == 1 && (op == Op::kExit || op == Op::kSwitch);
+    if (alone && draw.percent(80)) op = draw_access(draw);
     const Operation operation = draw.operation(op);
     program.operations.push_back(operation);
     picture.follow(operation);

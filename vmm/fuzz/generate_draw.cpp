@@ -12,12 +12,25 @@ namespace {
 using K = OperandKind;
 
 constexpr std::array<std::int64_t, 12> kBits{0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 51, 63};
-constexpr std::array<std::int64_t, 8> kProtections{3, 3, 3, 1, 1, 0, 7, 5};
+constexpr std::array<std::int64_t, 10> kProtections{3, 3, 3, 3, 3, 1, 1, 7, 5, 0};
 
 // How many bytes an access of `operation` is about.
 std::uint64_t access_bytes(const Operation& operation) {
   const K first = row(operation.op).operands[0];
   return first == K::kWidth || first == K::kCount ? static_cast<std::uint64_t>(operation.operands[0]) : 1;
+}
+
+// The rights that an access of `operation` at its operand `i` takes, as PROT_* bits.
+int rights_needed(const Operation& operation, std::size_t i) {
+  switch (operation.op) {
+    case Op::kFetch: return PROT_EXEC;
+    case Op::kRead:
+    case Op::kKernelRead: return PROT_READ;
+    case Op::kCopy: return i == 1 ? PROT_READ : PROT_WRITE;
+    case Op::kFlipEntry:
+    case Op::kInvalidate: return 0;
+    default: return PROT_WRITE;
+  }
 }
 
 }  // namespace
@@ -98,18 +111,33 @@ std::int64_t Draw::hostile_address() {
   return pack({place, kOffsets[below(kOffsets.size())]});
 }
 
-std::int64_t Draw::bytes_from_point(std::uint64_t width) {
-  static constexpr std::array<std::int64_t, 6> kInPage{0, 8, 0x123, 0x800, 0xff0, 0xfff};
-  std::uint64_t at = point();
-  for (unsigned i = 0; i < 2 && picture_.region_at(at) == nullptr && percent(70); ++i) at = point();
+bool Draw::allows(std::uint64_t address, int rights) const {
+  const Picture::Region* r = picture_.region_at(address);
+  return r != nullptr && (r->protection & rights) == rights;
+}
+
+std::uint64_t Draw::bytes_from_point(std::uint64_t width) {
+  static constexpr std::array<std::uint64_t, 6> kInPage{0, 8, 0x123, 0x800, 0xff0, 0xfff};
+  const std::uint64_t at = point(), half = std::max<std::uint64_t>(1, width / 2);
   switch (below(8)) {
-    case 0: at -= 1 + below(width); break;                       // ends at the point, or straddles it
-    case 1: at -= std::max<std::uint64_t>(1, width / 2); break;  // straddles it
-    case 2: at += kPageSize - std::max<std::uint64_t>(1, width / 2); break;
-    case 3: at += kPageSize - width; break;  // the page's last bytes
+    case 0: return at - 1 - below(width);   // ends at the point, or straddles it
+    case 1: return at - half;               // straddles it
+    case 2: return at + kPageSize - half;   // straddles the page's end
+    case 3: return at + kPageSize - width;  // the page's last bytes
     case 4:
-    case 5: at += static_cast<std::uint64_t>(kInPage[below(kInPage.size())]); break;
-    default: break;
+    case 5: return at + kInPage[below(kInPage.size())];
+    default: return at;
+  }
+}
+
+std::int64_t Draw::access_address(const Operation& operation, std::size_t i) {
+  const std::uint64_t bytes = access_bytes(operation);
+  const int rights = rights_needed(operation, i);
+  std::uint64_t at = bytes_from_point(bytes);
+  // Most of them succeed, but not all.
+  for (unsigned tries = percent(80) ? 5 : 0; tries != 0; --tries) {
+    if (allows(at, rights) && allows(at + bytes - 1, rights)) break;
+    at = bytes_from_point(bytes);
   }
   const auto a = from_place(at);
   return a ? pack(*a) : hostile_address();
@@ -118,39 +146,48 @@ std::int64_t Draw::bytes_from_point(std::uint64_t width) {
 std::int64_t Draw::address(const Operation& operation, std::size_t i) {
   if (percent(3)) return hostile_address();
   const OpClass c = row(operation.op).op_class;
-  if (c == OpClass::kAccess || c == OpClass::kKernelAccess || c == OpClass::kRaw)
-    return bytes_from_point(access_bytes(operation));
+  if (c == OpClass::kAccess || c == OpClass::kKernelAccess || c == OpClass::kRaw) return access_address(operation, i);
   const bool fresh = (operation.op == Op::kMap && percent(70)) || (operation.op == Op::kRemap && i == 4 && percent(70));
   std::uint64_t at = fresh ? free_point() : point();
+  if (!fresh && picture_.region_at(at) == nullptr && percent(70)) at = point();
   if (percent(3)) at += percent(50) ? 1 : 0x800;
   const auto a = from_place(at);
   return a ? pack(*a) : hostile_address();
 }
 
-std::int64_t Draw::length(const Operation& operation, std::size_t i) {
-  const std::uint64_t at = address_of(unpack_address(operation.operands[0])).raw();
-  const Picture::Region* r = picture_.region_at(at);
-  std::uint64_t bytes = 0;
+std::uint64_t Draw::some_length() {
   const std::uint64_t kind = below(100);
-  if (i == 2 && kind < 70) {  // the new length of kRemap, by the old one
-    const auto old = std::min(static_cast<std::uint64_t>(operation.operands[1]), kMaxLength);
-    bytes = kind < 30 ? old : kind < 50 ? old + (1 + below(4)) * kPageSize : old / 2;
-  } else if (r != nullptr && kind < 35 && operation.op != Op::kMap) {
-    bytes = r->end - at;
-  } else if (kind < 60) {
-    bytes = kPageSize;
-  } else if (kind < 85) {
-    bytes = (2 + below(4)) * kPageSize;
-  } else if (kind < 92) {
-    bytes = (1 + below(40)) * kPageSize;
-  } else if (kind < 97) {
-    bytes = (1 + below(4)) * kPageSize;
-    bytes += percent(50) ? 1 : below(kPageSize);
-  } else if (kind < 98) {
-    bytes = kAbsurdLengths[below(kAbsurdLengths.size())];
-    return static_cast<std::int64_t>(bytes);
+  if (kind < 45) return kPageSize;
+  if (kind < 80) return (2 + below(4)) * kPageSize;
+  if (kind < 90) return (1 + below(40)) * kPageSize;
+  if (kind < 97) {
+    const std::uint64_t whole = (1 + below(4)) * kPageSize;
+    return whole + (percent(50) ? 1 : below(kPageSize));
   }
-  return static_cast<std::int64_t>(std::min(bytes, kMaxLength));
+  return kind < 98 ? kAbsurdLengths[below(kAbsurdLengths.size())] : 0;
+}
+
+// The new length of a remap, by the old one.
+std::uint64_t Draw::new_length(const Operation& operation) {
+  const std::uint64_t old = std::min(static_cast<std::uint64_t>(operation.operands[1]), kMaxLength);
+  const std::uint64_t kind = below(100);
+  if (kind < 45) return old;
+  if (kind < 65) return old + (1 + below(4)) * kPageSize;
+  return kind < 85 ? std::max(old / 2, kPageSize) : some_length();
+}
+
+std::int64_t Draw::length(const Operation& operation, std::size_t i) {
+  std::uint64_t bytes = some_length();
+  if (i == 2) {
+    bytes = new_length(operation);
+  } else if (operation.op != Op::kMap) {
+    // Up to the end of what is there, or a part of it, more often than beyond.
+    const std::uint64_t at = address_of(unpack_address(operation.operands[0])).raw();
+    const Picture::Region* r = picture_.region_at(at);
+    if (r != nullptr && (percent(30) || (bytes > r->end - at && percent(70)))) bytes = r->end - at;
+  }
+  if (std::ranges::find(kAbsurdLengths, bytes) == kAbsurdLengths.end()) bytes = std::min(bytes, kMaxLength);
+  return static_cast<std::int64_t>(bytes);
 }
 
 std::int64_t Draw::map_flags() {
@@ -194,12 +231,13 @@ std::int64_t Draw::operand(const Operation& operation, std::size_t i) {
     case K::kFile: return operation.op == Op::kResize ? 1 + small(2) : percent(50) ? 0 : 1 + small(2);
     case K::kFilePage: return percent(50) ? 0 : percent(80) ? small(10) : small(32);
     case K::kRemapFlags: {
-      const std::int64_t keep = percent(15) ? 4 : 0;  // MREMAP_DONTUNMAP
+      // MREMAP_DONTUNMAP: of the whole length only.
+      const std::int64_t keep = percent(operation.operands[1] == operation.operands[2] ? 30 : 3) ? 4 : 0;
       return percent(70) ? MREMAP_MAYMOVE | MREMAP_FIXED | keep : percent(90) ? 0 : MREMAP_FIXED | keep;
     }
     case K::kAdvice: return small(advice_table().size());
     case K::kLockFlags: return percent(30) ? 1 : 0;
-    case K::kSyncFlags: return percent(70) ? MS_SYNC : small(8);
+    case K::kSyncFlags: return percent(85) ? MS_SYNC : small(8);
     case K::kBytes: return file_size();
     case K::kProcess: return process();
     case K::kWidth: return std::int64_t{1} << below(5);

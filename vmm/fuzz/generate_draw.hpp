@@ -39,8 +39,12 @@ class Draw {
   [[nodiscard]] std::uint64_t point_of_window();
   [[nodiscard]] std::uint64_t free_point();
   [[nodiscard]] std::int64_t hostile_address();
+  [[nodiscard]] std::uint64_t some_length();
+  [[nodiscard]] std::uint64_t new_length(const Operation& operation);
   // Some bytes from a point, for an access of `width` bytes.
-  [[nodiscard]] std::int64_t bytes_from_point(std::uint64_t width);
+  [[nodiscard]] std::uint64_t bytes_from_point(std::uint64_t width);
+  [[nodiscard]] std::int64_t access_address(const Operation& operation, std::size_t i);
+  [[nodiscard]] bool allows(std::uint64_t address, int rights) const;
 
   std::mt19937_64& random_;
   const Picture& picture_;
