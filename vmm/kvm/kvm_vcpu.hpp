@@ -48,6 +48,7 @@ class KvmVcpu final : public Vcpu {
   Result<void> set_xsave(std::span<const std::byte> area) override;
   Result<void> set_page_table(Gpa root) override;
   Result<SegmentBases> switch_process(Gpa root, SegmentBases bases) override;
+  Result<bool> set_control(ControlBit bit, bool on) override;
   void kick() override;
   [[nodiscard]] const RunTimes& last_run() const override { return times_; }
   [[nodiscard]] RawExit last_exit() const override;

@@ -85,6 +85,15 @@ Result<void> KvmVcpu::set_gs_base(std::uint64_t base) {
   return change_sregs([&](kvm_sregs& s) { s.gs.base = base; });
 }
 
+// Without NXE the monitor area's own NX bits would be reserved ones, and every entry of a stub a fault.
+Result<bool> KvmVcpu::set_control(ControlBit bit, bool on) {
+  if (bit == ControlBit::kNoExecuteEnable) return false;
+  constexpr std::uint64_t kCr0Wp = 1U << 16;
+  auto done = change_sregs([&](kvm_sregs& s) { s.cr0 = on ? s.cr0 | kCr0Wp : s.cr0 & ~kCr0Wp; });
+  if (!done) return tl::unexpected(done.error());
+  return true;
+}
+
 Result<void> KvmVcpu::set_page_table(Gpa root) {
   auto done = change_sregs([&](kvm_sregs& s) { s.cr3 = root.raw(); });
   if (done) root_ = root;

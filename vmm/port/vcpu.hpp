@@ -64,6 +64,9 @@ struct SegmentBases {
   std::uint64_t fs = 0, gs = 0;
 };
 
+// Bits of the CPU's control registers that change what user code may do. SDM vol. 3A, "Paging-Mode Modifiers".
+enum class ControlBit : std::uint8_t { kWriteProtect, kNoExecuteEnable };  // CR0.WP, EFER.NXE
+
 // What a backend can do; tests skip by these, doctor prints them.
 struct VcpuCapabilities {
   std::string backend;           // "kvm-pvm", "kvm-vmx", "kvm-svm", "hosted", ...
@@ -117,6 +120,9 @@ class Vcpu {
     }
     return SegmentBases{*fs, *gs};
   }
+
+  // Sets or clears a control bit, both of which are set at the start. False: not with this backend.
+  virtual Result<bool> set_control(ControlBit, bool) { return false; }
 
   // Makes a run() in progress, or the next one, return InterruptedEvent soon. Callable from
   // any thread and from a signal handler.
