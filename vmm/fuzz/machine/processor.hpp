@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 
 #include "mmu/arch/error_code.hpp"
 #include "mmu/base/result.hpp"
@@ -28,6 +30,17 @@ class AccessSink {
   virtual AfterFault exception(std::size_t index, unsigned vector, std::uint32_t error) = 0;
   // The access was made; a fetch was stepped. `loaded`: what kRead and kLocked read, else empty.
   virtual void made(std::size_t index, std::span<const std::uint8_t> loaded) = 0;
+  // What comes of the access is not defined: an entry was flipped, and whether the processor has the
+  // old one cached is anybody's guess. No more accesses are to be made.
+  virtual void undefined(std::size_t index) = 0;
+};
+
+// An entry that was flipped.
+struct FlippedEntry {
+  Gva address;  // first that it translates
+  mmu::Level level = 1;
+  Gpa slot;
+  std::uint64_t before = 0, after = 0;
 };
 
 class Processor {
@@ -45,6 +58,11 @@ class Processor {
   // Raw operations. False: it can't be done with this processor; the judge stops judging there.
   virtual bool flip_control(Control control) = 0;
   virtual void invalidate(mmu::AddressSpace& mm, Gva address) = 0;
+  // Told after the fact. When flips are undone, the sink drops everything (TlbSink::drop_all).
+  virtual void entry_flipped(mmu::AddressSpace&, const FlippedEntry&) {}
+  // A translation that the processor may still use although the tables say otherwise, in words:
+  // something was not invalidated. Nothing: there is none that this processor can tell.
+  [[nodiscard]] virtual std::optional<std::string> stale() { return std::nullopt; }
   // Nanoseconds spent in the guest since the last call.
   virtual std::uint64_t take_guest_ns() = 0;
 };

@@ -1,0 +1,180 @@
+#include "vmm/fuzz/machine/executor.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "mmu/fault/fault.hpp"
+#include "vmm/fuzz/layout.hpp"
+
+namespace faultline::vmm::fuzz {
+
+namespace {
+
+constexpr int kSiKernel = 0x80;
+constexpr unsigned kStackFault = 12;
+
+// Where an access is; of one with two places, the one that is stored to.
+Gva place_of(const Operation& operation) {
+  const std::size_t operand = operation.op == Op::kFetch ? 0 : operation.op == Op::kCopy ? 2 : 1;
+  return address_of(unpack_address(operation.operands[operand]));
+}
+
+struct Signal {
+  int number, code;
+};
+Signal signal_of(mmu::FaultResult result) {
+  switch (result) {
+    case mmu::FaultResult::kSegvAccErr: return {SIGSEGV, SEGV_ACCERR};
+    case mmu::FaultResult::kSegvPkuErr: return {SIGSEGV, SEGV_PKUERR};
+    case mmu::FaultResult::kBusAdrErr: return {SIGBUS, BUS_ADRERR};
+    case mmu::FaultResult::kBusMceErrAr: return {SIGBUS, BUS_MCEERR_AR};
+    default: return {SIGSEGV, SEGV_MAPERR};
+  }
+}
+
+bool kills(mmu::FaultResult result) {
+  return result == mmu::FaultResult::kOutOfMemory || result == mmu::FaultResult::kPgtableBad ||
+         result == mmu::FaultResult::kOops;
+}
+
+}  // namespace
+
+bool Executor::over() const {
+  if (trace_.steps.empty()) return false;
+  const StepEnd end = trace_.steps.back().end;
+  return end == StepEnd::kKilled || end == StepEnd::kNotJudged;
+}
+
+Result<void> Executor::run(const Program& program) {
+  const std::span<const Operation> operations = program.operations;
+  trace_.steps.reserve(operations.size());
+  std::size_t i = 0;
+  while (i < operations.size() && !over()) {
+    std::size_t end = i;
+    while (end < operations.size() && row(operations[end].op).op_class == OpClass::kAccess) ++end;
+    const auto done = end > i ? run_accesses(operations.subspan(i, end - i)) : run_other(operations[i]);
+    if (!done) return done;
+    i = std::max(end, i + 1);
+    check(i - 1);
+  }
+  undo_flips();
+  check(operations.size());
+  return restore_controls();
+}
+
+Result<void> Executor::run_accesses(std::span<const Operation> accesses) {
+  first_ = trace_.steps.size();
+  accesses_ = accesses;
+  stopped_ = false;
+  if (auto ran = processor_.run(world_.mm(), accesses, *this); !ran) return ran;
+  if (!stopped_ && trace_.steps.size() != first_ + accesses.size())
+    return fail(fmt::format("the processor made {} accesses of {}", trace_.steps.size() - first_, accesses.size()));
+  return {};
+}
+
+// Corruption is for accesses to meet. Whatever else mmu does it does on tables that are its own.
+Result<void> Executor::run_other(const Operation& operation) {
+  const OpClass op_class = row(operation.op).op_class;
+  if (op_class != OpClass::kRaw && op_class != OpClass::kFailure && operation.op != Op::kSwitch) undo_flips();
+  StepResult& result = trace_.steps.emplace_back();
+  mmu::AddressSpace* const mm = &world_.mm();
+  const bool dies = operation.op == Op::kExit;
+  const mmu::FaultCounters before = mm->counters;
+  Step step{world_, processor_, flips_, controls_, operation, result};
+  if (auto done = handler_of(operation.op)(step); !done) return done;
+  if (!dies) {
+    result.minor = static_cast<std::uint32_t>(mm->counters.minor - before.minor);
+    result.major = static_cast<std::uint32_t>(mm->counters.major - before.major);
+  }
+  if (op_class == OpClass::kCall || op_class == OpClass::kProcess)
+    result.features.push_back(call_feature(operation, result));
+  return {};
+}
+
+void Executor::undo_flips() {
+  if (!flips_.any()) return;
+  flips_.undo();
+  world_.drop_translations();
+}
+
+Result<void> Executor::restore_controls() {
+  const CoveredControls usual;
+  for (const auto& [is, was, control] :
+       {std::tuple(controls_.nxe, usual.nxe, Control::kNxe), std::tuple(controls_.wp, usual.wp, Control::kWp)}) {
+    if (is != was && !processor_.flip_control(control)) return fail("a control bit can't be put back");
+  }
+  return {};
+}
+
+void Executor::check(std::size_t step) {
+  if (flips_.any()) return;
+  if (auto stale = processor_.stale()) broken(fmt::format("after step {}: {}", step, *stale));
+  const bool last = trace_.broken.empty() && (checking_ == Checking::kEveryStep || step >= trace_.steps.size());
+  if (!last) return;
+  if (auto wrong = world_.check()) broken(fmt::format("after step {}: {}", step, *wrong));
+}
+
+AfterFault Executor::signalled(StepResult& step, int signal, int code, std::uint64_t address, std::uint32_t error) {
+  step.end = StepEnd::kSignal;
+  step.signal = static_cast<std::uint8_t>(signal);
+  step.code = code;
+  step.address = address;
+  step.error = error;
+  return AfterFault::kNext;
+}
+
+AfterFault Executor::page_fault(std::size_t index, Gva address, mmu::ErrorCode error) {
+  trace_.steps.resize(std::max(trace_.steps.size(), first_ + index + 1));
+  StepResult& step = trace_.steps[first_ + index];
+  mmu::AddressSpace& mm = world_.mm();
+  const Operation& access = accesses_[index];
+  const mmu::Walk walk = mm.tables().walk(address);
+  const mmu::FaultCounters before = mm.counters;
+  const mmu::FaultOutcome outcome =
+      mmu::handle_page_fault(mm, {.address = address, .error = error, .ip = place_of(access)});
+  if (!processor_.owns(address)) {
+    step.faults.push_back({address.raw(), error.raw()});
+    step.minor += static_cast<std::uint32_t>(mm.counters.minor - before.minor);
+    step.major += static_cast<std::uint32_t>(mm.counters.major - before.major);
+    step.features.push_back(feature(touch_of(access.op), walk, controls_, &outcome));
+  }
+  const bool endless = step.faults.size() > kMaxFaults;
+  if (endless && !flips_.any()) broken(fmt::format("step {}: the access faults for ever", first_ + index));
+  if (endless || kills(outcome.result)) {
+    step.end = StepEnd::kKilled;
+    stopped_ = true;
+    return AfterFault::kStop;
+  }
+  if (outcome.resolved() || outcome.result == mmu::FaultResult::kInterrupted) return AfterFault::kAgain;
+  const Signal signal = signal_of(outcome.result);
+  return signalled(step, signal.number, signal.code, address.raw(), outcome.reported_error.raw());
+}
+
+AfterFault Executor::exception(std::size_t index, unsigned vector, std::uint32_t error) {
+  trace_.steps.resize(std::max(trace_.steps.size(), first_ + index + 1));
+  StepResult& step = trace_.steps[first_ + index];
+  const mmu::Walk walk = world_.mm().tables().walk(place_of(accesses_[index]));
+  step.features.push_back(exception_feature(touch_of(accesses_[index].op), walk, controls_));
+  return signalled(step, vector == kStackFault ? SIGBUS : SIGSEGV, kSiKernel, 0, error);
+}
+
+void Executor::made(std::size_t index, std::span<const std::uint8_t> loaded) {
+  trace_.steps.resize(std::max(trace_.steps.size(), first_ + index + 1));
+  StepResult& step = trace_.steps[first_ + index];
+  FL_CHECK(loaded.size() <= step.bytes.size());
+  std::ranges::copy(loaded, step.bytes.begin());
+  step.byte_count = static_cast<std::uint8_t>(loaded.size());
+  const mmu::Walk walk = world_.mm().tables().walk(place_of(accesses_[index]));
+  step.features.push_back(feature(touch_of(accesses_[index].op), walk, controls_, nullptr));
+}
+
+void Executor::undefined(std::size_t index) {
+  trace_.steps.resize(std::max(trace_.steps.size(), first_ + index + 1));
+  trace_.steps[first_ + index].end = StepEnd::kNotJudged;
+  stopped_ = true;
+}
+
+}  // namespace faultline::vmm::fuzz

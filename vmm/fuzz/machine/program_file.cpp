@@ -1,0 +1,77 @@
+#include "vmm/fuzz/machine/program_file.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "vmm/fuzz/layout.hpp"
+
+namespace faultline::vmm::fuzz {
+
+namespace {
+
+std::vector<std::byte> make_content(FileOperand file) {
+  std::vector<std::byte> bytes(kFileBytes);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(file_byte(file, i));
+  return bytes;
+}
+
+// Every program starts with the same bytes: they are made once.
+const std::vector<std::byte>& content(FileOperand file) {
+  static const std::array<std::vector<std::byte>, kFiles> contents{make_content(FileOperand::kDisk),
+                                                                   make_content(FileOperand::kMemory)};
+  return contents.at(static_cast<std::size_t>(file) - 1);
+}
+
+}  // namespace
+
+ProgramFile::ProgramFile(FileOperand file)
+    : file_(file), bytes_(content(file)), holes_(page_align(bytes_.size()) >> kPageShift, false) {}
+
+void ProgramFile::copy_page(Pgoff page, std::span<std::byte, kPageSize> to) const {
+  const std::uint64_t from = page.raw() << kPageShift;
+  const std::size_t n = from < bytes_.size() ? std::min<std::size_t>(kPageSize, bytes_.size() - from) : 0;
+  std::memcpy(to.data(), bytes_.data() + (n == 0 ? 0 : from), n);
+  std::memset(to.data() + n, 0, kPageSize - n);
+}
+
+SysResult<mmu::ReadPages> ProgramFile::read_pages(Pgoff first, std::span<const std::span<std::byte, kPageSize>> pages,
+                                                  mmu::ReadWait wait) {
+  mmu::ReadPages result;
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    const std::uint64_t page = first.raw() + i, from = page << kPageShift;
+    if (from >= bytes_.size()) break;
+    if (hole(page)) {
+      if (wait == mmu::ReadWait::kCachedOnly) break;
+      holes_[page] = false;
+    }
+    copy_page(Pgoff(page), pages[i]);
+    result.bytes += std::min<std::size_t>(kPageSize, bytes_.size() - from);
+  }
+  return result;
+}
+
+SysResult<void> ProgramFile::write_page(Pgoff page, std::span<const std::byte, kPageSize> bytes) {
+  const std::uint64_t at = page.raw() << kPageShift;
+  if (at >= bytes_.size()) return {};
+  std::memcpy(bytes_.data() + at, bytes.data(), std::min<std::size_t>(kPageSize, bytes_.size() - at));
+  holes_[page.raw()] = false;
+  return {};
+}
+
+SysResult<void> ProgramFile::punch_hole(Pgoff first, std::uint64_t count) {
+  const std::uint64_t end = std::min<std::uint64_t>(first.raw() + count, holes_.size());
+  for (std::uint64_t page = first.raw(); page < end; ++page) {
+    const std::uint64_t at = page << kPageShift;
+    std::memset(bytes_.data() + at, 0, std::min<std::size_t>(kPageSize, bytes_.size() - at));
+    holes_[page] = true;
+  }
+  return {};
+}
+
+void ProgramFile::resize(std::uint64_t bytes) {
+  bytes_.resize(bytes);
+  holes_.resize(page_align(bytes) >> kPageShift, true);
+}
+
+}  // namespace faultline::vmm::fuzz

@@ -1,0 +1,41 @@
+// A file that programs map: bytes in host memory.
+#pragma once
+
+#include <vector>
+
+#include "mmu/ports/backing_file.hpp"
+#include "vmm/fuzz/program.hpp"
+
+namespace faultline::vmm::fuzz {
+
+// kFileBytes bytes of file_byte(). kDisk is a FileKind::kRegular, kMemory a kShmem. Pages are "in
+// the host's memory" but for holes: those that a resize adds and punch_hole() leaves, until they
+// are read or written back.
+class ProgramFile final : public mmu::BackingFile {
+ public:
+  explicit ProgramFile(FileOperand file);
+
+  [[nodiscard]] mmu::FileId id() const override { return {.device = 1, .inode = static_cast<std::uint64_t>(file_)}; }
+  [[nodiscard]] mmu::FileKind kind() const override {
+    return file_ == FileOperand::kDisk ? mmu::FileKind::kRegular : mmu::FileKind::kShmem;
+  }
+  [[nodiscard]] std::uint64_t size() const override { return bytes_.size(); }
+  SysResult<mmu::ReadPages> read_pages(Pgoff first, std::span<const std::span<std::byte, kPageSize>> pages,
+                                       mmu::ReadWait wait) override;
+  SysResult<void> write_page(Pgoff page, std::span<const std::byte, kPageSize> bytes) override;
+  SysResult<void> punch_hole(Pgoff first, std::uint64_t count) override;
+
+  // What ftruncate does to the file itself; mappings and cached pages are World::resize's.
+  void resize(std::uint64_t bytes);
+  // The page as the file has it, zeroes behind its end.
+  void copy_page(Pgoff page, std::span<std::byte, kPageSize> to) const;
+
+ private:
+  [[nodiscard]] bool hole(std::uint64_t page) const { return page < holes_.size() && holes_[page]; }
+
+  FileOperand file_;
+  std::vector<std::byte> bytes_;
+  std::vector<bool> holes_;  // one for each page
+};
+
+}  // namespace faultline::vmm::fuzz
