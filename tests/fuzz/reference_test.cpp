@@ -361,6 +361,19 @@ remap 2m 3p 5p maymove,fixed 2m+8p => 8p
 )"});
 }
 
+TEST(Reference, RemapThatShrinks) {
+  check({"may cross areas with what it drops", R"(
+map 2m+8p 2p rw- private,fixed anonymous 0 => 8p
+map 2m+10p 2p r-- private,fixed anonymous 0 => 10p
+map 2m 1p r-x private,fixed anonymous 0 => 0p
+remap 2m+9p 3p 2p maymove,fixed 2m => -14
+remap 2m+8p huge 1p maymove,fixed 2m+20p => -22
+remap 2m+8p huge 1p maymove,fixed 2m => -22
+remap 2m+9p 3p 1p maymove,fixed 2m+4p => 4p
+)",
+         "0: 4p-5p rw-p anonymous\n0: 8p-9p rw-p anonymous\n"});
+}
+
 TEST(Reference, Advice) {
   check({"arguments, holes", R"(
 advise 2m+1 1p dontneed => -22

@@ -1,6 +1,7 @@
 // mremap (Linux 6.18 do_mremap; a move that keeps the length may take several VMAs with it).
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "vmm/fuzz/layout.hpp"
@@ -34,7 +35,8 @@ std::int64_t check_area(const Process& process, const RemapCall& call) {
   const bool maps_new = call.new_length > call.old_length || (call.flags & MREMAP_FIXED) != 0;
   if (!maps_new) return 0;
   if (call.old_length == 0 && !at->second.traits.shared) return -EINVAL;
-  return pages_in(call.old_length) > area_of(process.pages, first).end - first ? -EFAULT : 0;
+  const std::uint64_t kept = std::min(call.old_length, call.new_length);  // what goes may cross VMAs
+  return pages_in(kept) > area_of(process.pages, first).end - first ? -EFAULT : 0;
 }
 
 // Fresh pages of the VMA that `model` is of; `index` is that of the first.
@@ -82,7 +84,8 @@ std::int64_t remap_to(Process& process, RemapCall call) {
   unmap(process, call.to, call.new_length);
   if (!process.pages.contains(page_of(call.address))) return -EFAULT;  // old length 0 onto itself
   if (call.old_length > call.new_length) {
-    unmap(process, call.address + call.new_length, call.old_length - call.new_length);
+    const std::int64_t error = unmap(process, call.address + call.new_length, call.old_length - call.new_length);
+    if (error != 0) return error;
     call.old_length = call.new_length;
   }
   if (call.to < kMinAddress) return -EPERM;
