@@ -35,6 +35,12 @@ Signal signal_of(mmu::FaultResult result) {
   }
 }
 
+// An entry above the page's own that is neither a table nor empty. Linux has no answer to that, and
+// mmu takes it for a bug of its own.
+bool corrupt_above(const mmu::Walk& walk) {
+  return walk.end == mmu::WalkEnd::kNotPresent && walk.last().level > 1 && !walk.last().entry.none();
+}
+
 bool kills(mmu::FaultResult result) {
   return result == mmu::FaultResult::kOutOfMemory || result == mmu::FaultResult::kPgtableBad ||
          result == mmu::FaultResult::kOops;
@@ -126,12 +132,22 @@ AfterFault Executor::signalled(StepResult& step, int signal, int code, std::uint
   return AfterFault::kNext;
 }
 
+AfterFault Executor::killed(StepResult& step) {
+  step.end = StepEnd::kKilled;
+  stopped_ = true;
+  return AfterFault::kStop;
+}
+
 AfterFault Executor::page_fault(std::size_t index, Gva address, mmu::ErrorCode error) {
   trace_.steps.resize(std::max(trace_.steps.size(), first_ + index + 1));
   StepResult& step = trace_.steps[first_ + index];
   mmu::AddressSpace& mm = world_.mm();
   const Operation& access = accesses_[index];
   const mmu::Walk walk = mm.tables().walk(address);
+  if (flips_.any() && corrupt_above(walk)) {
+    step.faults.push_back({address.raw(), error.raw()});
+    return killed(step);
+  }
   const mmu::FaultCounters before = mm.counters;
   const mmu::FaultOutcome outcome =
       mmu::handle_page_fault(mm, {.address = address, .error = error, .ip = place_of(access)});
@@ -143,11 +159,7 @@ AfterFault Executor::page_fault(std::size_t index, Gva address, mmu::ErrorCode e
   }
   const bool endless = step.faults.size() > kMaxFaults;
   if (endless && !flips_.any()) broken(fmt::format("step {}: the access faults for ever", first_ + index));
-  if (endless || kills(outcome.result)) {
-    step.end = StepEnd::kKilled;
-    stopped_ = true;
-    return AfterFault::kStop;
-  }
+  if (endless || kills(outcome.result)) return killed(step);
   if (outcome.resolved() || outcome.result == mmu::FaultResult::kInterrupted) return AfterFault::kAgain;
   const Signal signal = signal_of(outcome.result);
   return signalled(step, signal.number, signal.code, address.raw(), outcome.reported_error.raw());
