@@ -37,13 +37,11 @@ Guest::Guest(GuestConfig config, std::unique_ptr<kvm::KvmMachine> machine)
     : config_(std::move(config)),
       machine_(std::move(machine)),
       cache_(machine_->frames()),
+      guard_(machine_->frames(), machine_->mode()),
       vmalloc_next_(vmalloc_start(config_.machine.mode)) {}
 
-// What was corrupted on purpose is put right: the address space is taken apart by its tables.
 Guest::~Guest() {
   vcpu_.reset();
-  for (auto at = corruptions_.rbegin(); at != corruptions_.rend(); ++at)
-    std::memcpy(machine_->ram().at(at->slot), &at->before, sizeof at->before);
   kmmio_.reset();
   kmemcheck_.reset();
   mm_.reset();
@@ -150,7 +148,7 @@ Result<End> Guest::run(const RunLimits& limits) {
   storm_ = limits.storm;
   const Watchdog watchdog([this] { vcpu_->kick(); }, limits.time);
   for (std::uint64_t exits = 1;; ++exits) {
-    const auto exit = vcpu_->run();
+    const auto exit = enter();
     if (!exit) return tl::unexpected(exit.error());
     if (std::holds_alternative<KickedExit>(*exit)) {
       if (const int signal = stop_signal_.load(std::memory_order_seq_cst); signal != 0) return End{Stopped{signal}};
@@ -161,6 +159,36 @@ Result<End> Guest::run(const RunLimits& limits) {
     if (*end) return std::move(**end);
     if (limits.exits != 0 && exits >= limits.exits) return End{Limited{LimitKind::kExits, place()}};
   }
+}
+
+void Guest::hand_over() {
+  const std::array roots = {mm_->tables().root(), reference_->root()};
+  guard_.hand_over(roots);
+}
+
+std::optional<KernelExit> Guest::take_back() {
+  const auto changed = guard_.take_back();
+  if (!changed) return std::nullopt;
+  return DeadExit{
+      fmt::format("the program changed a page table of the host's, at guest-physical address {:#x}, before {}",
+                  changed->raw(), place())};
+}
+
+Result<KernelExit> Guest::enter() {
+  hand_over();
+  auto exit = vcpu_->run();
+  auto dead = take_back();
+  if (exit && dead) return std::move(*dead);
+  return exit;
+}
+
+// An instruction that has several accesses makes some of them here.
+Result<std::optional<KernelExit>> Guest::settle() {
+  hand_over();
+  auto exit = vcpu_->settle();
+  auto dead = take_back();
+  if (exit && dead) return dead;
+  return exit;
 }
 
 Guest::Outcome Guest::serve(const KernelExit& exit) {
@@ -186,7 +214,7 @@ Guest::Outcome Guest::serve_mmio(const MmioExit& exit) {
   }
   kmmio_->bus(exit.address, exit.write, exit.bytes, value);
   if (!stepping_) return std::nullopt;
-  const auto more = vcpu_->settle();
+  const auto more = settle();
   if (!more) return tl::unexpected(more.error());
   if (*more) return serve(**more);
   end_step();

@@ -17,6 +17,7 @@
 #include "vmm/kernel/device.hpp"
 #include "vmm/kernel/image.hpp"
 #include "vmm/kernel/oops.hpp"
+#include "vmm/kernel/table_guard.hpp"
 #include "vmm/record/symbols.hpp"
 #include "vmm/run/limits.hpp"
 
@@ -48,7 +49,7 @@ struct Stopped {
   int signal = 0;  // given to stop()
 };
 struct Died {
-  std::string why;  // one line
+  std::string why;  // one line; the program's doing or the backend's
 };
 using End = std::variant<Exited, Oopsed, Limited, Stopped, Died>;
 
@@ -84,7 +85,11 @@ class Guest {
   Result<void> map_page(Gva va, std::uint64_t flags, std::span<const std::byte> bytes = {}, std::uint64_t offset = 0);
   void connect_hooks();
 
-  // guest.cpp: the loop.
+  // guest.cpp: the loop. The program runs in these two only, and the page tables are guarded.
+  Result<KernelExit> enter();
+  Result<std::optional<KernelExit>> settle();
+  void hand_over();
+  std::optional<KernelExit> take_back();
   Outcome serve(const KernelExit& exit);
   Outcome serve_mmio(const MmioExit& exit);
   // guest_faults.cpp
@@ -116,10 +121,6 @@ class Guest {
     Gva page;
     std::uint64_t flags = 0;
   };
-  struct Corruption {
-    Gpa slot;
-    std::uint64_t before = 0;
-  };
   class LockOfTheProgram;  // FaultHooks
 
   GuestConfig config_;
@@ -130,6 +131,7 @@ class Guest {
   std::unique_ptr<mmu::KernelHalf> half_;
   std::unique_ptr<LockOfTheProgram> lock_;
   std::unique_ptr<mmu::AddressSpace> mm_;
+  TableGuard guard_;
   std::unique_ptr<mmu::Kmmio> kmmio_;
   std::unique_ptr<mmu::Kmemcheck> kmemcheck_;
   std::unique_ptr<mmu::Probes> probes_;
@@ -144,7 +146,6 @@ class Guest {
   Gva task_;  // 0: the program did not say
   Gva vmalloc_next_;
   std::optional<Upgrade> upgrade_;
-  std::vector<Corruption> corruptions_;
   std::optional<CpuState> kernel_state_;  // while user code runs
   bool stepping_ = false, trap_flag_ = false;
   std::map<unsigned, std::uint64_t> counts_;  // those that no hook keeps

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 
-#include <cstring>
 
 #include "mmu/space/operations.hpp"
 #include "vmm/kernel/guest.hpp"
@@ -97,10 +96,7 @@ std::int64_t Guest::corrupt(Gva address, mmu::Level level, std::uint64_t bits) {
   const mmu::Walk walk = mm_->tables().walk(address);
   for (unsigned i = 0; i < walk.count; ++i) {
     const mmu::WalkStep& step = walk.steps[i];
-    if (step.level != level) continue;
-    const std::uint64_t before = step.entry.raw(), after = before | bits;
-    corruptions_.push_back({step.slot, before});
-    std::memcpy(machine_->ram().at(step.slot), &after, sizeof after);
+    if (step.level != level || !guard_.corrupt(step.slot, bits)) continue;
     machine_->sink().drop_all();
     return 0;
   }
@@ -108,7 +104,7 @@ std::int64_t Guest::corrupt(Gva address, mmu::Level level, std::uint64_t bits) {
 }
 
 Guest::Outcome Guest::enter_user(Gva rip, std::uint64_t rsp) {
-  const auto more = vcpu_->settle();
+  const auto more = settle();
   if (!more) return tl::unexpected(more.error());
   if (*more) return serve(**more);
   CpuState& cpu = vcpu_->edit();

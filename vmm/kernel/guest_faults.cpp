@@ -195,7 +195,9 @@ Guest::Outcome Guest::die(const ExceptionExit& exit, OopsKind kind, const mmu::F
   oops.function = symbols_.describe(rip);
   if (outcome != nullptr) {
     oops.address = exit.address;
+    guard_.show_corruptions();
     oops.tables = dump_tables(mm_->tables().walk(exit.address));
+    guard_.hide_corruptions();
     for (const mmu::FaultStep step : outcome->path.steps()) oops.path.push_back(mmu::name(step));
   }
   constexpr std::size_t kBefore = 42, kBytes = 64;  // as Linux shows them
