@@ -60,9 +60,7 @@ Result<void> VcpuProcessor::switch_to(const mmu::AddressSpace& mm) {
 
 Result<void> VcpuProcessor::run_list(List& list) {
   engine_.write(list.accesses);
-  UserRegs& regs = vcpu_.edit_regs();
-  regs = UserRegs{.rip = Engine::part(FLE_START).raw(), .rflags = kUserFlags};
-  regs[UserRegs::kR14] = Engine::record(0).raw();
+  start_at(FLE_START, 0);
   for (std::uint64_t events = 0; list.done < list.accesses.size() && !list.stopped; ++events) {
     if (events == kMaxEventsOfList) return fail("the guest does not get on with its accesses");
     const auto event = vcpu_.run();
@@ -72,6 +70,13 @@ Result<void> VcpuProcessor::run_list(List& list) {
     if (auto handled = handle(list, *event); !handled) return handled;
   }
   return {};
+}
+
+// All registers anew: foreign code ran with none that is an address, RSP included.
+void VcpuProcessor::start_at(unsigned part, std::size_t index) {
+  UserRegs& regs = vcpu_.edit_regs();
+  regs = UserRegs{.gpr = {}, .rip = Engine::part(part).raw(), .rflags = kUserFlags};
+  regs[UserRegs::kR14] = Engine::record(index).raw();
 }
 
 Result<void> VcpuProcessor::handle(List& list, const VcpuEvent& event) {
@@ -146,10 +151,7 @@ void VcpuProcessor::after(List& list, std::size_t index, AfterFault what) {
 
 void VcpuProcessor::go_on_behind(List& list, std::size_t index) {
   if (list.done == list.accesses.size()) return;  // nothing is left to be run
-  UserRegs& regs = vcpu_.edit_regs();
-  regs.rip = Engine::part(FLE_NEXT).raw();
-  regs.rflags = kUserFlags;
-  regs[UserRegs::kR14] = Engine::record(index).raw();
+  start_at(FLE_NEXT, index);
 }
 
 bool VcpuProcessor::flip_control(Control control) {

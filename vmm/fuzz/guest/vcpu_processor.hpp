@@ -40,6 +40,7 @@ class VcpuProcessor final : public Processor {
 
   Result<void> switch_to(const mmu::AddressSpace& mm);
   Result<void> run_list(List& list);
+  void start_at(unsigned part, std::size_t index);
   Result<void> handle(List& list, const VcpuEvent& event);
   Result<void> page_fault(List& list, const PageFaultEvent& event);
   Result<void> exception(List& list, const ExceptionEvent& event);

@@ -1,0 +1,69 @@
+// The guest judge: what it sees of generated programs is what the model sees, whatever ran before.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+
+#include "vmm/fuzz/generate.hpp"
+#include "vmm/fuzz/guest/guest_judge.hpp"
+#include "vmm/fuzz/text.hpp"
+#include "vmm/kvm/system.hpp"
+
+namespace faultline::vmm::fuzz {
+namespace {
+
+class GuestJudgeTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    const std::string backend = GetParam();
+    if (backend == "kvm") {
+      if (auto system = kvm::System::open(); !system) GTEST_SKIP() << system.error().message;
+    }
+    auto guest = GuestJudge::create(backend);
+    if (!guest && backend == "hosted") GTEST_SKIP() << guest.error().message;
+    ASSERT_TRUE(guest) << guest.error().message;
+    guest_ = std::move(*guest);
+    auto model = make_model();
+    ASSERT_TRUE(model) << model.error().message;
+    model_ = std::move(*model);
+  }
+
+  Trace run(Judge& judge, const Program& program) {
+    auto trace = judge.run(program);
+    if (trace) return *trace;
+    ADD_FAILURE() << trace.error().message << "\n" << to_text(program);
+    return {};
+  }
+  // Runs `count` generated programs on both.
+  void compare_generated(unsigned count, std::uint64_t seed, const GenerateOptions& options) {
+    unsigned different = 0;
+    for (unsigned i = 0; i < count && different < 5; ++i) {
+      std::mt19937_64 random(seed + i);
+      const Program program = generate(random, options);
+      const auto found = compare(program, run(*model_, program), run(*guest_, program));
+      if (!found) continue;
+      ++different;
+      ADD_FAILURE() << "seed " << seed + i << ", step " << found->step << ", " << found->field << ": "
+                    << found->first_value << " against " << found->second_value << "\n"
+                    << to_text(program);
+    }
+  }
+  // FAULTLINE_FUZZ_PROGRAMS: how many, for a long run by hand.
+  static unsigned programs(unsigned usually) {
+    const char* wanted = std::getenv("FAULTLINE_FUZZ_PROGRAMS");
+    return wanted != nullptr ? static_cast<unsigned>(std::atoi(wanted)) : usually;
+  }
+
+  std::unique_ptr<GuestJudge> guest_;
+  std::unique_ptr<Judge> model_;
+};
+
+TEST_P(GuestJudgeTest, SeesWhatTheModelSees) { compare_generated(programs(80), 1, {}); }
+TEST_P(GuestJudgeTest, SeesTheSameOfFlippedEntries) { compare_generated(programs(40), 1'000'000, {.raw = true}); }
+TEST_P(GuestJudgeTest, SeesTheSameOfFailures) { compare_generated(programs(40), 2'000'000, {.failures = true}); }
+
+INSTANTIATE_TEST_SUITE_P(Backend, GuestJudgeTest, ::testing::Values("kvm", "hosted"),
+                         [](const auto& backend) { return std::string(backend.param); });
+
+}  // namespace
+}  // namespace faultline::vmm::fuzz
