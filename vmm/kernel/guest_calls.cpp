@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 
-
 #include "mmu/space/operations.hpp"
 #include "vmm/kernel/guest.hpp"
 #include "vmm/kernel/layout.hpp"

@@ -22,14 +22,6 @@ std::string_view access(ErrorCode error) {
   return error.fetch() ? "instruction fetch" : "read";
 }
 
-// Linux show_fault_oops, in the order in which it looks at the bits.
-std::string_view reason(ErrorCode error) {
-  if (!error.present()) return "page not present";
-  if (error.reserved()) return "reserved bit set in an entry";
-  if (error.protection_key()) return "protection key";
-  return "access rights";
-}
-
 std::string table_line(const TableDump& dump) {
   std::string line;
   for (const TableEntry& entry : dump.entries) line += fmt::format("{} {:x} ", entry.name, entry.value);
@@ -74,6 +66,13 @@ std::string_view name(OopsKind kind) {
     case OopsKind::kException: return "exception";
   }
   return "?";
+}
+
+std::string_view reason(ErrorCode error) {
+  if (!error.present()) return "page not present";
+  if (error.reserved()) return "reserved bit set in an entry";
+  if (error.protection_key()) return "protection key";
+  return "access rights";
 }
 
 TableDump dump_tables(const mmu::Walk& walk) {

@@ -63,6 +63,9 @@ struct Oops {
 // Which of them a page fault at CPL0 is. `guard`: the page below the stack.
 OopsKind kind_of(const mmu::FaultOutcome& outcome, mmu::ErrorCode error, Gva address, Gva guard);
 
+// Why the CPU refused the access (Linux show_fault_oops, in the order in which it looks at the bits).
+std::string_view reason(mmu::ErrorCode error);
+
 // The line that says it in words, "BUG: ..." or "Oops: ...".
 std::string headline(const Oops& oops);
 std::string to_text(const Oops& oops);

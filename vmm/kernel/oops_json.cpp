@@ -16,6 +16,7 @@ void write_fault(JsonWriter& json, const Oops& oops) {
   json.key("error_code").hex(oops.error.raw());
   json.key("error").string(oops.error.spelled_out());
   json.key("error_bits").string(oops.error.bit_names());
+  json.key("reason").string(reason(oops.error));
   json.key("path").begin_array();
   for (const std::string_view step : oops.path) json.string(step);
   json.end_array();
