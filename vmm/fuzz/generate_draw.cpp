@@ -11,7 +11,7 @@ namespace {
 
 using K = OperandKind;
 
-constexpr std::array<std::int64_t, 12> kBits{0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 51, 63};
+constexpr std::array<std::int64_t, 11> kBits{0, 1, 2, 3, 4, 5, 6, 10, 11, 51, 63};
 constexpr std::array<std::int64_t, 10> kProtections{3, 3, 3, 3, 3, 1, 1, 7, 5, 0};
 
 // How many bytes an access of `operation` is about.

@@ -84,8 +84,9 @@ inline constexpr std::uint64_t kFileBytes = 8 * kPageSize + 0x345;
 }
 
 // Bits of page-table entries that kFlipEntry may toggle: no address bits below bit 46, so that an
-// entry still leads to memory that is the guest's, or nowhere.
-inline constexpr std::uint64_t kFlippableBits = 0x8008'0000'0000'0e7eULL | 1ULL;
+// entry still leads to memory that is the guest's, or nowhere; nor bit 9, by which mmu knows that an
+// entry has no frame to count.
+inline constexpr std::uint64_t kFlippableBits = 0x8008'0000'0000'0c7eULL | 1ULL;
 
 // What the instruction at the address of a fetch does, by its bytes.
 enum class FetchEnd : std::uint8_t {

@@ -286,7 +286,7 @@ std::string_view legal_operands(OperandKind kind) {
       "a count: 1 to 64",
       "a pattern's number: 0 to 255",
       "a level: 1 to 4",
-      "a bit: 0 to 6, 9 to 11, 51 or 63",
+      "a bit: 0 to 6, 10, 11, 51 or 63",
       "a control bit: nxe or wp",
       "a number of an allocation: 1 to 64"};
   return kLegal[static_cast<std::size_t>(kind)];
