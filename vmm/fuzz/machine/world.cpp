@@ -12,7 +12,22 @@ namespace faultline::vmm::fuzz {
 
 namespace {
 constexpr Pgoff kLastPage = Pgoff(~0ULL >> kPageShift);
+
+// A page of the cache that is clean and is not what the file has: a store that nobody would ever
+// write back. Precondition: nobody maps the file, so that no entry is dirty instead.
+std::optional<std::string> lost_store(mmu::FileMapping& mapping, const mmu::FrameAllocator& frames) {
+  std::array<std::byte, kPageSize> kept;
+  for (Pgoff page(0); page.raw() < mapping.size_in_pages(); page = page + 1) {
+    const auto frame = mapping.find(page);
+    if (!frame || frames.at(*frame).dirty) continue;
+    static_cast<const ProgramFile&>(mapping.file()).copy_page(page, kept);
+    const std::size_t bytes = std::min<std::size_t>(kPageSize, mapping.file().size() - page.raw() * kPageSize);
+    if (std::memcmp(frames.memory().page(*frame).data(), kept.data(), bytes) != 0)
+      return fmt::format("page {} of a file is clean, and not what the file has", page.raw());
+  }
+  return std::nullopt;
 }
+}  // namespace
 
 Result<std::unique_ptr<World>> World::create(const WorldParts& parts) {
   const auto zero = parts.frames.allocate(mmu::FrameKind::kZero, mmu::Zeroing::kNeeded);
@@ -63,7 +78,10 @@ std::vector<std::string> World::end(Processor& processor) {
     processor.release(*mm);
     mm.reset();
   }
-  for (auto& file : files_) file.reset();
+  for (auto& file : files_) {
+    if (auto lost = lost_store(*file, parts_.frames)) broken.push_back(std::move(*lost));
+    file.reset();
+  }
   cache_.reset();
   if (const std::uint64_t left = parts_.frames.used_frames(), before = mark_.used_frames(); left != before)
     broken.push_back(fmt::format("{} frames leaked", static_cast<std::int64_t>(left - before)));
