@@ -65,7 +65,7 @@ T at(const char* bytes, std::size_t offset) {
 
 }  // namespace
 
-NativeFaults::NativeFaults() : tracepoint_(find_fault_tracepoint()), why_not_(tracepoint_.why_not) {}
+NativeFaults::NativeFaults() : tracepoint_(vmm::find_fault_tracepoint()), why_not_(tracepoint_.why_not) {}
 
 NativeFaults::~NativeFaults() {
   if (ring_ != nullptr) ::munmap(ring_, kRingBytes);

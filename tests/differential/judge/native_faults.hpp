@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <string>
 
-#include "tests/differential/judge/tracepoint.hpp"
 #include "tests/differential/judge/user_fault.hpp"
+#include "vmm/tracepoint/fault_tracepoint.hpp"
 
 namespace faultline::test {
 
@@ -37,7 +37,7 @@ class NativeFaults {
   void open_counter(pid_t process);
   void open_tracepoint(pid_t process);
 
-  FaultTracepoint tracepoint_;
+  vmm::FaultTracepoint tracepoint_;
   std::string why_not_;
   pid_t process_ = -1;
   int event_ = -1;

@@ -1,4 +1,4 @@
-#include "tests/differential/judge/tracepoint.hpp"
+#include "vmm/tracepoint/fault_tracepoint.hpp"
 
 #include <fcntl.h>
 #include <linux/mount.h>
@@ -11,7 +11,7 @@
 #include <cstring>
 #include <optional>
 
-namespace faultline::test {
+namespace faultline::vmm {
 namespace {
 
 constexpr const char* kEvent = "events/exceptions/page_fault_user/";
@@ -93,4 +93,4 @@ FaultTracepoint find_fault_tracepoint() {
   return {std::strtoull(id->c_str(), nullptr, 10), *address, *ip, *error, {}};
 }
 
-}  // namespace faultline::test
+}  // namespace faultline::vmm

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-namespace faultline::test {
+namespace faultline::vmm {
 
 // The tracepoint of this kernel, or why it cannot be used here.
 struct FaultTracepoint {
@@ -16,4 +16,4 @@ struct FaultTracepoint {
 // Reads tracefs, through a mount of its own that no path leads to where none is mounted.
 FaultTracepoint find_fault_tracepoint();
 
-}  // namespace faultline::test
+}  // namespace faultline::vmm
