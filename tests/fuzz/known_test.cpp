@@ -100,6 +100,7 @@ TEST(Known, WhatIsWrongIsRefusedWithItsPlace) {
   EXPECT_EQ(error_of(file({rule(), 3})), "f.json: rule 2: is no object");
   EXPECT_EQ(error_of(file({rule(), rule()})), "f.json: rule 2: there is another \"kvm-no-w\"");
   EXPECT_EQ(error_with("ops", "x"), "f.json: rule 1: unknown key \"ops\"");
+  EXPECT_EQ(error_with("a\nb", "x"), "f.json: rule 1: unknown key \"a\\nb\"");
   EXPECT_EQ(error_with("reason", ""), "f.json: rule 1: \"reason\" is no text");
   EXPECT_EQ(error_with("reason", 7), "f.json: rule 1: \"reason\" is no text");
   EXPECT_EQ(error_with("field", "[ab"), "f.json: rule 1: \"field\" is no pattern: '[' without ']' in \"[ab\"");

@@ -24,6 +24,11 @@ namespace {
 using Json = nlohmann::json;
 constexpr std::size_t kMaxFileBytes = 1 << 20;
 
+// In quotation marks, on one line whatever it is.
+std::string in_quotes(const std::string& text) {
+  return Json(text).dump(-1, ' ', true, Json::error_handler_t::replace);
+}
+
 bool match(const std::string& pattern, const std::string& text) {
   return ::fnmatch(pattern.c_str(), text.c_str(), FNM_NOESCAPE) == 0;
 }
@@ -62,7 +67,7 @@ constexpr std::array<Key, 9> kKeys{{{"id", Shape::kText, true, &Rule::id},
 Result<std::string> read_text(const Json& value, bool pattern) {
   if (!value.is_string() || value.get_ref<const std::string&>().empty()) return fail("is no text");
   const auto& text = value.get_ref<const std::string&>();
-  if (pattern && !well_formed(text)) return fail(fmt::format("is no pattern: '[' without ']' in \"{}\"", text));
+  if (pattern && !well_formed(text)) return fail(fmt::format("is no pattern: '[' without ']' in {}", in_quotes(text)));
   return text;
 }
 
@@ -96,7 +101,7 @@ Result<Rule> read_rule(const Json& entry, const std::string& where) {
   Rule rule;
   for (const auto& [name, value] : entry.items()) {
     const auto key = std::ranges::find_if(kKeys, [&name = name](const Key& k) { return name == k.name; });
-    if (key == kKeys.end()) return fail(fmt::format("{}: unknown key \"{}\"", where, name));
+    if (key == kKeys.end()) return fail(fmt::format("{}: unknown key {}", where, in_quotes(name)));
     if (const auto read = read_key(rule, *key, value); !read)
       return fail(fmt::format("{}: \"{}\" {}", where, name, read.error().message));
   }
@@ -151,7 +156,7 @@ Result<KnownDeviations> KnownDeviations::parse(std::string_view text, const std:
     return fail(file_name + ": needs a list \"rules\"");
   if (json->value("format", Json()) != 1) return fail(file_name + ": \"format\" is not 1");
   for (const auto& [name, value] : json->items()) {
-    if (name != "rules" && name != "format") return fail(fmt::format("{}: unknown key \"{}\"", file_name, name));
+    if (name != "rules" && name != "format") return fail(fmt::format("{}: unknown key {}", file_name, in_quotes(name)));
   }
   KnownDeviations known;
   for (const Json& entry : (*json)["rules"]) {
@@ -159,7 +164,7 @@ Result<KnownDeviations> KnownDeviations::parse(std::string_view text, const std:
     auto rule = read_rule(entry, where);
     if (!rule) return tl::unexpected(rule.error());
     if (std::ranges::find(known.rules_, rule->id, &Rule::id) != known.rules_.end())
-      return fail(fmt::format("{}: there is another \"{}\"", where, rule->id));
+      return fail(fmt::format("{}: there is another {}", where, in_quotes(rule->id)));
     known.rules_.push_back(std::move(*rule));
   }
   return known;
@@ -183,7 +188,7 @@ Result<KnownDeviations> KnownDeviations::built_in() {
 Result<void> KnownDeviations::add(const KnownDeviations& more) {
   for (const Rule& rule : more.rules_) {
     if (std::ranges::find(rules_, rule.id, &Rule::id) != rules_.end())
-      return fail(fmt::format("known deviations: there are two rules \"{}\"", rule.id));
+      return fail(fmt::format("known deviations: there are two rules {}", in_quotes(rule.id)));
   }
   rules_.insert(rules_.end(), more.rules_.begin(), more.rules_.end());
   return {};
