@@ -46,26 +46,43 @@ Result<void> write_page(int fd, const Content& content, std::uint64_t at) {
   return {};
 }
 
-// The bytes behind the end go with the last page.
+Result<void> make_anew(int fd, const Content& content) {
+  if (::ftruncate(fd, 0) != 0) return failed("ftruncate of a file that programs map");
+  for (std::uint64_t at = 0; at < kFileBytes; at += kPageSize)
+    if (const auto written = write_page(fd, content, at); !written) return written;
+  return {};
+}
+
+// A file that had holes may have large folios since they were read: it is made anew. Otherwise bytes
+// alone can differ; those behind the end go with the last page.
 Result<void> restore_file(int fd, const Content& content) {
-  static thread_local Content now;
+  struct stat now {};
+  if (::fstat(fd, &now) != 0) return failed("fstat of a file that programs map");
+  if (static_cast<std::uint64_t>(now.st_size) != kFileBytes || ::lseek(fd, 0, SEEK_HOLE) < now.st_size)
+    return make_anew(fd, content);
+  static thread_local Content bytes;
   if (::ftruncate(fd, kWholePages * kPageSize) != 0) return failed("ftruncate of a file that programs map");
-  const ssize_t got = ::pread(fd, now.data(), now.size(), 0);
+  if (::pread(fd, bytes.data(), bytes.size(), 0) < 0) return failed("read of a file that programs map");
   for (std::uint64_t at = 0; at < kFileBytes; at += kPageSize) {
-    const bool there = got >= static_cast<ssize_t>(at + kPageSize);
-    if (there && std::memcmp(now.data() + at, content.data() + at, kPageSize) == 0) continue;
+    const bool whole = at < kWholePages * kPageSize;
+    if (whole && std::memcmp(bytes.data() + at, content.data() + at, kPageSize) == 0) continue;
     if (const auto written = write_page(fd, content, at); !written) return written;
   }
   return {};
 }
 
+bool resizes(const Program& program, FileOperand file) {
+  return std::ranges::any_of(program.operations, [file](const Operation& o) {
+    return o.op == Op::kResize && o.operands[0] == static_cast<std::int64_t>(file);
+  });
+}
+
 // A resize, or a mapping through which the file's bytes can be written.
 bool may_change(const Program& program, FileOperand file) {
-  return std::ranges::any_of(program.operations, [file](const Operation& o) {
-    const auto number = static_cast<std::int64_t>(file);
-    if (o.op == Op::kResize) return o.operands[0] == number;
-    return o.op == Op::kMap && o.operands[4] == number && (o.operands[3] & kMapShared) != 0;
-  });
+  return resizes(program, file) || std::ranges::any_of(program.operations, [file](const Operation& o) {
+           const bool mapped = o.op == Op::kMap && o.operands[4] == static_cast<std::int64_t>(file);
+           return mapped && (o.operands[3] & kMapShared) != 0;
+         });
 }
 
 bool in_memory(const struct statfs& fs) {
@@ -104,7 +121,7 @@ Result<HostFiles> HostFiles::make() {
   if (!files.memory_.valid()) return failed("memfd_create");
   if (const auto known = files.identify(); !known) return tl::unexpected(known.error());
   for (const auto& [fd, which] : {std::pair{files.disk(), FileOperand::kDisk}, {files.memory(), FileOperand::kMemory}})
-    if (const auto written = restore_file(fd, content_of(which)); !written) return tl::unexpected(written.error());
+    if (const auto written = make_anew(fd, content_of(which)); !written) return tl::unexpected(written.error());
   return files;
 }
 
@@ -124,10 +141,11 @@ FileOperand HostFiles::find(std::uint64_t device, std::uint64_t inode) const {
 }
 
 Result<void> HostFiles::restore(const Program& program) {
-  if (may_change(program, FileOperand::kDisk))
-    if (auto done = restore_file(disk(), content_of(FileOperand::kDisk)); !done) return done;
-  if (may_change(program, FileOperand::kMemory))
-    if (auto done = restore_file(memory(), content_of(FileOperand::kMemory)); !done) return done;
+  for (const auto& [fd, which] : {std::pair{disk(), FileOperand::kDisk}, {memory(), FileOperand::kMemory}}) {
+    if (!may_change(program, which)) continue;
+    const Content& content = content_of(which);
+    if (auto done = resizes(program, which) ? make_anew(fd, content) : restore_file(fd, content); !done) return done;
+  }
   return {};
 }
 

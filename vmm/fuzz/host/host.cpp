@@ -1,4 +1,6 @@
 // The judge: the Linux underneath.
+#include <signal.h>
+
 #include <algorithm>
 
 #include "vmm/fuzz/host/end_state.hpp"
@@ -35,7 +37,8 @@ StepResult step_result(const Operation& operation, const Shared& shared, std::si
   result.signal = static_cast<std::uint8_t>(seen.signal);
   result.code = seen.code;
   result.address = seen.address;
-  result.error = seen.error;
+  // A signal that is no page fault's: what the frame has may be an earlier one's.
+  result.error = seen.code == SI_KERNEL ? 0 : seen.error;
   result.minor = seen.minor;
   result.major = seen.major;
   std::copy_n(seen.bytes, 16, result.bytes.begin());

@@ -21,7 +21,7 @@ enum Fd : int { kControlFd = 3, kSharedFd, kDiskFd, kMemoryFd, kPatternsFd, kSin
 
 enum class Kind : std::uint32_t {
   kCall,    // the system call `number` of `args`
-  kAdvise,  // madvise of args[0], [1], [2]; then, unless it ended the walk, of args[3], [4], [2]
+  kAround,  // the system call of args[0], [1], [2]; then, unless that ended its walk, of args[3], [4], [2]
   kFork,
   kExit,
   kSwitch,  // to args[0]

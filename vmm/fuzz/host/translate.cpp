@@ -52,13 +52,17 @@ Step map(const Operands& o) {
                      word(o[5]) << kPageShift);
 }
 
-// Linux's walk goes on behind holes: an absurd length takes it through what is the runner's own.
-Step advise(const Operands& o) {
+// The walks of madvise and msync go on behind holes: an absurd length takes them to what is the
+// runner's own.
+Step walking_call(long number, const Operands& o, std::uint64_t last) {
   const std::uint64_t at = address(o[0]), bytes = word(o[1]), end = at + bytes;
-  const auto advice = static_cast<std::uint64_t>(advice_table()[word(o[2])].value);
-  if (at >= kImageAt || end < at || end <= kImageAt) return system_call(SYS_madvise, at, bytes, advice);
-  const std::uint64_t rest = std::max(end, kOwnEnd) - kOwnEnd;
-  return {.kind = Kind::kAdvise, .args = {at, kImageAt - at, advice, kOwnEnd, rest}};
+  Step step = system_call(number, at, bytes, last);
+  if (at >= kImageAt || end < at || end <= kImageAt) return step;
+  step.kind = Kind::kAround;
+  step.args[1] = kImageAt - at;
+  step.args[3] = kOwnEnd;
+  step.args[4] = std::max(end, kOwnEnd) - kOwnEnd;
+  return step;
 }
 
 Step resident(const Operands& o) {
@@ -90,10 +94,10 @@ Step step_of(const Operation& operation) {
     case Op::kUnmap: return length_call(SYS_munmap);
     case Op::kProtect: return length_call(SYS_mprotect, word(o[2]));
     case Op::kRemap: return system_call(SYS_mremap, address(o[0]), word(o[1]), word(o[2]), word(o[3]), address(o[4]));
-    case Op::kAdvise: return advise(o);
+    case Op::kAdvise: return walking_call(SYS_madvise, o, static_cast<std::uint64_t>(advice_table()[word(o[2])].value));
     case Op::kLock: return length_call(SYS_mlock2, word(o[2]));
     case Op::kUnlock: return length_call(SYS_munlock);
-    case Op::kSync: return length_call(SYS_msync, word(o[2]));
+    case Op::kSync: return walking_call(SYS_msync, o, word(o[2]));
     case Op::kResident: return resident(o);
     case Op::kResize: return system_call(SYS_ftruncate, descriptor(o[0]), word(o[1]));
     case Op::kFork: return {.kind = Kind::kFork};
