@@ -94,6 +94,7 @@ TEST(Known, TheEndHasANameOfItsOwn) {
 
 TEST(Known, WhatIsWrongIsRefusedWithItsPlace) {
   EXPECT_EQ(error_of("{\"format\": 1,, }"), "f.json: byte 14: is no JSON");
+  EXPECT_EQ(error_of("1e999"), "f.json: a number is out of range");
   EXPECT_EQ(error_of(R"({"format": 2, "rules": []})"), "f.json: \"format\" is not 1");
   EXPECT_EQ(error_of(R"({"format": 1})"), "f.json: needs a list \"rules\"");
   EXPECT_EQ(error_of(R"({"format": 1, "rules": [], "rule": []})"), "f.json: unknown key \"rule\"");

@@ -116,6 +116,8 @@ Result<Json> read_json(std::string_view text, const std::string& file_name) {
     return Json::parse(text);
   } catch (const Json::parse_error& e) {
     return fail(fmt::format("{}: byte {}: is no JSON", file_name, e.byte));
+  } catch (const Json::exception&) {
+    return fail(file_name + ": a number is out of range");
   }
 }
 
