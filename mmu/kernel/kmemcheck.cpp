@@ -38,7 +38,7 @@ HookVerdict Kmemcheck::fault(const FaultRequest& request) {
 void Kmemcheck::check_read(Gva ip, const MemoryAccess& access) {
   UninitialisedRead found{.ip = ip, .address = access.address, .bytes = access.bytes};
   for (unsigned i = 0; i < std::min(access.bytes, 64U); ++i) {
-    bool* written = shadow(access.address + i);
+    bool* written = shadow(access, i);
     if (written == nullptr || *written) continue;
     if (found.unwritten == 0) found.address = access.address + i;
     found.unwritten |= 1ULL << i;
@@ -49,13 +49,15 @@ void Kmemcheck::check_read(Gva ip, const MemoryAccess& access) {
 
 void Kmemcheck::mark_written(const MemoryAccess& access) {
   for (unsigned i = 0; i < access.bytes; ++i) {
-    if (bool* written = shadow(access.address + i)) *written = true;
+    if (bool* written = shadow(access, i)) *written = true;
   }
 }
 
-bool* Kmemcheck::shadow(Gva address) {
-  const auto at = shadows_.find(address.page_base());
-  return at == shadows_.end() ? nullptr : &at->second[address.page_offset()];
+bool* Kmemcheck::shadow(const MemoryAccess& access, unsigned byte) {
+  const auto address = access.address.checked_add(byte);
+  if (!address) return nullptr;
+  const auto at = shadows_.find(address->page_base());
+  return at == shadows_.end() ? nullptr : &at->second[address->page_offset()];
 }
 
 }  // namespace faultline::mmu

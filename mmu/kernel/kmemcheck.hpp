@@ -49,8 +49,8 @@ class Kmemcheck {
   HookVerdict fault(const FaultRequest& request);
   void check_read(Gva ip, const MemoryAccess& access);
   void mark_written(const MemoryAccess& access);
-  // The shadow of one byte; null: not tracked.
-  bool* shadow(Gva address);
+  // The shadow of one byte of an access; null: not tracked, or past the end of the address space.
+  bool* shadow(const MemoryAccess& access, unsigned byte);
 
   KernelHooks& hooks_;
   TrapPages pages_;

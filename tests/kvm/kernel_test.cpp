@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "vmm/kernel/guest.hpp"
@@ -28,7 +29,7 @@ class KernelProgramTest : public testing::Test {
     static const bool runs_kernels = [] {
       const auto machine = kvm::KvmMachine::create({.memory_bytes = 16ULL << 20});
       const auto vcpu = machine ? (*machine)->create_vcpu() : tl::unexpected(machine.error());
-      return vcpu && (*vcpu)->capabilities().supervisor_code;
+      return !vcpu || (*vcpu)->capabilities().supervisor_code;  // an error shows in the tests
     }();
     if (!runs_kernels) GTEST_SKIP() << "this backend runs no code at CPL0";
   }
@@ -195,6 +196,24 @@ TEST_F(KernelProgramTest, TablesAreTheHostsToWrite) {
   }
   const End own = run("tables", {6});
   EXPECT_TRUE(std::holds_alternative<Died>(own)) << "alternative " << own.index();
+}
+
+// Whatever a program asks for, it ends in one of the ways that there are.
+TEST_F(KernelProgramTest, AnyCallsInAnyOrder) {
+  constexpr std::uint64_t kSeeds = 16, kCalls = 200;
+  std::map<std::size_t, unsigned> ends;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE(seed);
+    load("calls", {seed, kCalls});
+    ASSERT_NE(guest_, nullptr);
+    const auto end = guest_->run({.time = std::chrono::seconds(1), .storm = 1000});
+    ASSERT_TRUE(end) << end.error().message;
+    ++ends[end->index()];
+    if (const auto* oopsed = std::get_if<Oopsed>(&*end)) {
+      EXPECT_TRUE(nlohmann::json::accept(to_json(oopsed->oops)));
+    }
+  }
+  EXPECT_GE(ends.size(), 2U) << "some end by themselves, some are ended";
 }
 
 // Every value that the text shows is in the record as well.

@@ -144,6 +144,11 @@ TEST_P(HooksTest, KmemcheckFindsReadsOfWhatNobodyWrote) {
   access(0x1ff8, 16, false, true);
   access(0x1ff8, 8, true, false);
   EXPECT_EQ(seen.size(), 4U);
+  // An access round the end of the address space: what lies behind it is not tracked.
+  accesses = {{Gva(~0ULL - 3), 8, true, true}, {Gva(~0ULL), 64, true, true}};
+  EXPECT_TRUE(kernel_fault(area(), 0).single_step);
+  EXPECT_TRUE(check.stepped());
+  EXPECT_EQ(seen.size(), 4U);
   // Present pages, and others', are none of its business.
   EXPECT_NE(kernel_fault(area(), 1).path.decided_by(), FaultStep::kKmemcheck);
   EXPECT_NE(kernel_fault(area() + 64 * kPageSize, 0).path.decided_by(), FaultStep::kKmemcheck);
