@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "vmm/kvm/doctor.hpp"
@@ -17,11 +18,15 @@ TEST(Doctor, FindsAWorkingBackendAndProbesIt) {
   EXPECT_FALSE(report.sink.empty());
   EXPECT_GE(report.probes.size(), 10U);
   EXPECT_EQ(report.costs.size(), 2U);
+  const auto switches = std::ranges::find(report.probes, "address-space-switches", &DoctorReport::Probe::name);
+  ASSERT_NE(switches, report.probes.end());
+  EXPECT_EQ(switches->finding.rfind("plain CR3 loads; this KVM ", 0), 0U) << switches->finding;
   const nlohmann::json json = report.to_json();
   EXPECT_EQ(json["probes"].size(), report.probes.size());
   EXPECT_EQ(json["capabilities"]["KVM_CAP_SYNC_REGS"].get<std::string>().empty(), false);
   if (report.backend == "kvm-pvm") {
     EXPECT_EQ(report.sink, "shadow");
+    EXPECT_EQ(switches->finding, "plain CR3 loads; this KVM refuses CR4.PCIDE");
     EXPECT_NE(report.to_text().find("stays at CPL3 and faults on the page of LSTAR  (quirk)"), std::string::npos);
   }
 }

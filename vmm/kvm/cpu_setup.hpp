@@ -18,6 +18,7 @@ inline constexpr std::uint64_t kCr4Osfxsr = 1U << 9;
 inline constexpr std::uint64_t kCr4Osxmmexcpt = 1U << 10;
 inline constexpr std::uint64_t kCr4La57 = 1U << 12;
 inline constexpr std::uint64_t kCr4Fsgsbase = 1U << 16;
+inline constexpr std::uint64_t kCr4Pcide = 1U << 17;
 inline constexpr std::uint64_t kCr4Osxsave = 1U << 18;
 inline constexpr std::uint64_t kCr4Smep = 1U << 20;
 inline constexpr std::uint64_t kCr4Smap = 1U << 21;

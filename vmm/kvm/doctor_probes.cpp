@@ -40,9 +40,9 @@ class Prober {
     if (auto ready = guest_.prepare(); !ready) return ready;
     machine_.sink().drop_all();
     using Step = Result<void> (Prober::*)();
-    constexpr std::array<Step, 9> kSteps = {&Prober::syscall_entry, &Prober::cpuid,        &Prober::host_edit,
-                                            &Prober::upper_half,    &Prober::reserved_bit, &Prober::trap_flag,
-                                            &Prober::software_int,  &Prober::hypercall,    &Prober::costs};
+    constexpr std::array<Step, 10> kSteps = {
+        &Prober::syscall_entry, &Prober::cpuid,        &Prober::host_edit, &Prober::upper_half, &Prober::reserved_bit,
+        &Prober::trap_flag,     &Prober::software_int, &Prober::hypercall, &Prober::switches,   &Prober::costs};
     for (const Step step : kSteps) {
       if (auto done = (this->*step)(); !done) return done;
     }
@@ -144,6 +144,24 @@ class Prober {
     if (!event) return tl::unexpected(event.error());
     const bool ran = std::holds_alternative<SyscallEvent>(*event);
     found("vmcall-in-user-code", ran ? "returns an error, no exit" : text_of(*event), true);
+    return {};
+  }
+
+  // How the TLB is kept apart for several processes. Guests are told of no PCIDs, so this asks on a
+  // vCPU of its own that is told all that KVM has.
+  Result<void> switches() {
+    const auto bare = machine_.create_bare_vcpu(Gpa(kKernelHalfFrame));
+    if (!bare) return tl::unexpected(bare.error());
+    auto table = machine_.system().supported_cpuid();
+    if (!table) return tl::unexpected(table.error());
+    auto sregs = bare->fd.sregs();
+    if (!sregs) return tl::unexpected(sregs.error());
+    const kvm_cpuid_entry2* leaf = find_cpuid(*table, 1);
+    const bool listed = leaf != nullptr && (leaf->ecx & 1U << 17) != 0;
+    sregs->cr4 |= kCr4Pcide;
+    const bool taken = bare->fd.set_cpuid(*table) && bare->fd.set_sregs(*sregs);
+    const char* pcids = taken ? "this KVM has PCIDs, they are not used" : "this KVM refuses CR4.PCIDE";
+    found("address-space-switches", fmt::format("plain CR3 loads; {}", pcids), taken == listed);
     return {};
   }
 
