@@ -183,6 +183,8 @@ SysResult<Gva> mremap_to(Remap r) {
   AddressSpace& mm = r.mm;
   if (r.fixed()) {
     if (auto ok = do_munmap(mm, r.new_address, r.new_length); !ok) return tl::unexpected(ok.error());
+    // An old length that wraps around overlaps nothing: the source may be gone.
+    if (mm.vmas.lookup(Gva(r.address)) == nullptr) return sys_error(EFAULT);
   }
   if (r.old_length > r.new_length) {
     if (auto ok = do_munmap(mm, r.address + r.new_length, r.old_length - r.new_length); !ok)
@@ -249,7 +251,8 @@ SysResult<Gva> move_range(const Remap& whole) {
   const Vma* vma = end < whole.address ? nullptr : mm.vmas.first_in(Gva(whole.address), Gva(end));
   if (vma == nullptr || vma->start.raw() > whole.address) return sys_error(EFAULT);
   std::uint64_t at = whole.address;
-  while (vma != nullptr && vma->start.raw() < end) {
+  // A source that stays may have become one VMA with its copy: what was moved is not found again.
+  while (vma != nullptr && std::max(at, vma->start.raw()) < end) {
     const Gva vma_end = vma->end;
     at = std::max(at, vma->start.raw());
     Remap part = whole;
@@ -258,6 +261,7 @@ SysResult<Gva> move_range(const Remap& whole) {
     part.new_address = whole.new_address + (at - whole.address);
     if (auto ok = check_vma(part, vma); !ok) return tl::unexpected(ok.error());
     if (const auto moved = mremap_to(part); !moved) return moved;
+    at = vma_end.raw();
     vma = mm.vmas.find(vma_end);
   }
   return Gva(whole.new_address);

@@ -80,6 +80,18 @@ TEST_F(Mremap, MovesWhenThereIsNoRoom) {
   expect_filled(page(97), 2);
 }
 
+// Untouched areas have the offset of their address, so the copy next to its source joins it.
+TEST_F(Mremap, DontunmapBesideItsSourceMovesOnce) {
+  map_at(page(0), 2);
+  read_at(page(0));
+  read_at(page(1));
+  ASSERT_EQ(remap(page(0), 2, 2, MREMAP_MAYMOVE | MREMAP_FIXED | kDontUnmap, page(2)), Gva(page(2)));
+  EXPECT_EQ(layout(), "0-4 rw-p");
+  EXPECT_TRUE(entry_at(page(0)).none());
+  EXPECT_TRUE(entry_at(page(2)).present());
+  EXPECT_TRUE(entry_at(page(3)).present());
+}
+
 TEST_F(Mremap, DontunmapLeavesTheSourceEmpty) {
   map_at(page(0), 2);
   fill(page(0), 2);
