@@ -106,6 +106,15 @@ TEST(Picture, FollowsCalls) {
   EXPECT_EQ(picture.region_at(base + 11 * 4096), nullptr);
 }
 
+// What the generator prefers is known to it by number.
+TEST(Draw, TheAdviceThatIsPreferredIsWhatItWas) {
+  const auto name = [](std::size_t n) { return advice_table()[n].name; };
+  EXPECT_EQ(name(4), "dontneed");
+  EXPECT_EQ(name(5), "remove");
+  EXPECT_EQ(name(8), "wipeonfork");
+  EXPECT_EQ(name(14), "guard-install");
+}
+
 TEST(Draw, AddressesAreCountedFromTheNearestPlace) {
   for (const Window& w : kWindows) {
     for (const std::uint64_t at : {w.start - 8, w.start, w.end - 1, w.end + 4096}) {

@@ -12,6 +12,8 @@ namespace {
 using K = OperandKind;
 
 constexpr std::array<std::int64_t, 11> kBits{0, 1, 2, 3, 4, 5, 6, 10, 11, 51, 63};
+// The advice that changes what is in memory, by its number: it is worth more than the rest.
+constexpr std::array<std::int64_t, 12> kAdvice{4, 4, 4, 14, 14, 15, 5, 5, 6, 8, 12, 13};
 constexpr std::array<std::int64_t, 10> kProtections{3, 3, 3, 3, 3, 1, 1, 7, 5, 0};
 
 // How many bytes an access of `operation` is about.
@@ -180,7 +182,10 @@ std::int64_t Draw::length(const Operation& operation, std::size_t i) {
   std::uint64_t bytes = some_length();
   if (i == 2) {
     bytes = new_length(operation);
-  } else if (operation.op != Op::kMap) {
+  } else if (operation.op == Op::kMap) {
+    // Of a page, half of all calls could do nothing to a part.
+    if (bytes == kPageSize && percent(60)) bytes = (2 + below(6)) * kPageSize;
+  } else {
     // Up to the end of what is there, or a part of it, more often than beyond.
     const std::uint64_t at = address_of(unpack_address(operation.operands[0])).raw();
     const Picture::Region* r = picture_.region_at(at);
@@ -235,7 +240,7 @@ std::int64_t Draw::operand(const Operation& operation, std::size_t i) {
       const std::int64_t keep = percent(operation.operands[1] == operation.operands[2] ? 30 : 3) ? 4 : 0;
       return percent(70) ? MREMAP_MAYMOVE | MREMAP_FIXED | keep : percent(90) ? 0 : MREMAP_FIXED | keep;
     }
-    case K::kAdvice: return small(advice_table().size());
+    case K::kAdvice: return percent(60) ? kAdvice[below(kAdvice.size())] : small(advice_table().size());
     case K::kLockFlags: return percent(30) ? 1 : 0;
     case K::kSyncFlags: return percent(85) ? MS_SYNC : small(8);
     case K::kBytes: return file_size();
