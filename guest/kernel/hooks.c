@@ -29,6 +29,7 @@ static long run_user(const char* code, const char* end) {
 
 long program(void) {
   long failed = 0;
+  failed += expect("a task past the end ", host(FL_CALL_TASK, -8, 0, 0), -22);
   failed += expect("probe ", host(FL_CALL_PROBE, (long)probed_instruction, (long)probed_resume, 0), 0);
   failed += expect("probed ", probed_read(), 1);
 

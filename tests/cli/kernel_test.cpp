@@ -11,7 +11,7 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-constexpr int kOops = 122, kCannotExecute = 126, kNotFound = 127;
+constexpr int kOops = 122, kVcpuDied = 123, kCannotExecute = 126, kNotFound = 127;
 
 TEST(KernelCli, Refusals) {
   expect_usage_error(faultline({"run", "--kernel", guest_program("kernel_sync"), "program"}));
@@ -41,6 +41,10 @@ TEST(KernelCli, RunsAndDies) {
   const auto record = nlohmann::json::parse(std::ifstream(folder.path("oops")));
   EXPECT_EQ(record["kind"], "stack overflow");
   EXPECT_THAT(dead.err, StartsWith(record["message"].get<std::string>()));
+  const auto tampered = faultline({"run", "--memory", "32M", "--kernel", guest_program("kernel_tables"), "--", "1"});
+  EXPECT_EQ(tampered.status, kVcpuDied);
+  expect_one_line(tampered);
+  EXPECT_THAT(tampered.err, HasSubstr("the program changed a page table of the host's, at guest-physical address 0x"));
 }
 
 }  // namespace

@@ -39,7 +39,10 @@ Guest::Outcome Guest::serve_call() {
 std::int64_t Guest::call(std::uint64_t number, const std::array<std::uint64_t, 3>& a) {
   switch (number) {
     case FL_CALL_PRINT: return print(Gva(a[0]), a[1]);
-    case FL_CALL_TASK: task_ = Gva(a[0]); return success(task_.checked_add(FL_TASK_BYTES).has_value());
+    case FL_CALL_TASK:
+      if (!Gva(a[0]).checked_add(FL_TASK_BYTES)) return -EINVAL;
+      task_ = Gva(a[0]);
+      return 0;
     case FL_CALL_MMAP: {
       const int fixed = a[0] != 0 ? MAP_FIXED : 0;
       const auto at = mmu::do_mmap(*mm_, {.address = a[0],
