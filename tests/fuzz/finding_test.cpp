@@ -13,6 +13,8 @@
 
 #include "tests/fuzz/fake_judge.hpp"
 #include "vmm/fuzz/finding/reproducer.hpp"
+#include "vmm/fuzz/generate.hpp"
+#include "vmm/fuzz/shrink.hpp"
 #include "vmm/fuzz/signature.hpp"
 #include "vmm/fuzz/text.hpp"
 
@@ -216,6 +218,43 @@ TEST_F(FindingTest, RelationsAreReplayedByTheirName) {
   EXPECT_TRUE(again->same) << again->verdict;
   f_.disagreement.second = "b~nonsense";
   EXPECT_FALSE(replay(f_, judges(0)));
+}
+
+// A judge that loses a bit of what is loaded once something was rotated, in the midst of noise.
+TEST_F(FindingTest, FromADifferenceToAFolderAndBack) {
+  std::vector<std::unique_ptr<Judge>> list;
+  list.push_back(make_reference());
+  list.push_back(std::make_unique<FakeJudge>(
+      "forgetful", kReference, [reference = std::shared_ptr<Judge>(make_reference())](const Program& p) {
+        Trace t = *reference->run(p);
+        bool rotated = false;
+        for (std::size_t i = 0; i < t.steps.size(); ++i) {
+          rotated |= p.operations[i].op == Op::kModify && t.steps[i].end == StepEnd::kDone;
+          if (rotated && t.steps[i].byte_count == 8) t.steps[i].bytes[7] ^= 1;
+        }
+        return t;
+      }));
+  const auto differs = [&](const Program& p) {
+    const auto d = compare(p, *list[0]->run(p), *list[1]->run(p));
+    return d && d->field == "bytes" ? d : std::nullopt;
+  };
+  std::mt19937_64 random(3);
+  GenerateOptions options;
+  options.operations = 60;
+  f_.program = generate(random, options);
+  for (unsigned i = 0; i < 200 && !differs(f_.program); ++i) f_.program = generate(random, options);
+  ASSERT_TRUE(differs(f_.program));
+  f_.shrunk = shrink(f_.program, [&](const Program& p) { return differs(p).has_value(); });
+  EXPECT_LE(f_.shrunk.operations.size(), 4U) << to_text(f_.shrunk);
+  f_.disagreement = *differs(f_.shrunk);
+  f_.signature = signature(f_.shrunk, f_.disagreement, {});
+  EXPECT_THAT(f_.signature, HasSubstr("forgetful+reference.bytes."));
+  f_.traces = {*list[0]->run(f_.shrunk), *list[1]->run(f_.shrunk)};
+  const auto read = read_finding(write());
+  ASSERT_TRUE(read) << read.error().message;
+  const auto again = replay(*read, list);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_TRUE(again->same) << again->verdict;
 }
 
 // ---- The reproducer, with the compiler that is here ----

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tests/fuzz/fake_judge.hpp"
+#include "vmm/fuzz/finding/finding.hpp"
 #include "vmm/fuzz/generate.hpp"
 #include "vmm/fuzz/text.hpp"
 
@@ -161,6 +162,27 @@ TEST(Relations, ReplayIsOfTheWholeTrace) {
   const auto found = check_relation(relation("replay"), judge, kSample);
   ASSERT_TRUE(*found);
   EXPECT_EQ((*found)->field, "pages");
+}
+
+TEST(Relations, TheRealJudgesKeepThem) {
+  auto model = make_model();
+  ASSERT_TRUE(model) << model.error().message;
+  const auto reference = make_reference();
+  for (unsigned i = 0; i < 25; ++i) {
+    std::mt19937_64 random(900 + i);
+    GenerateOptions options;
+    options.operations = 16;
+    const Program p = generate(random, options);
+    for (Judge* judge : {model->get(), reference.get()}) {
+      const auto first_run = judge->run(p);
+      ASSERT_TRUE(first_run) << first_run.error().message;
+      for (const Relation& r : relations()) {
+        const auto found = check_relation(r, *judge, p, *first_run);
+        ASSERT_TRUE(found) << found.error().message;
+        EXPECT_FALSE(*found) << summary(p, **found) << "\n" << to_text(p);
+      }
+    }
+  }
 }
 
 }  // namespace
