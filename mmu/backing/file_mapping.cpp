@@ -82,12 +82,21 @@ void FileMapping::mark_dirty(Pgoff page) {
   if (const auto frame = find(page)) frames_.at(*frame).dirty = true;
 }
 
+// A disk's file system writes zeroes behind the end of the file, and has them in memory from then
+// on (folio_zero_segment in its writepages). What is in memory alone keeps what was stored there.
+void FileMapping::clear_behind_end(Pgoff page, Gfn frame) {
+  if (kind() != FileKind::kRegular) return;
+  const std::uint64_t size = file_->size(), used = size - std::min(size, page.raw() * kPageSize);
+  if (used < kPageSize) std::memset(frames_.memory().page(frame).data() + used, 0, kPageSize - used);
+}
+
 SysResult<void> FileMapping::write_back(Pgoff first, Pgoff last) {
   SysResult<void> result;
   const auto end = pages_.upper_bound(last);
   for (auto it = pages_.lower_bound(first); it != end; ++it) {
     Frame& f = frames_.at(it->second);
     if (!f.dirty) continue;
+    clear_behind_end(it->first, it->second);
     const auto written = file_->write_page(it->first, frames_.memory().page(it->second));
     if (written) {
       f.dirty = false;

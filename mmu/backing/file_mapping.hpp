@@ -41,7 +41,8 @@ class FileMapping {
 
   void mark_dirty(Pgoff page);
   // Writes dirty pages in [first, last] back and marks them clean. The caller has gathered
-  // Dirty from the page tables before. First error wins, all pages are tried.
+  // Dirty from the page tables before. First error wins, all pages are tried. What was stored
+  // behind the end of a disk's file is zero afterwards.
   SysResult<void> write_back(Pgoff first, Pgoff last);
   // Copies bytes that a system call wrote to the file into the cached pages that hold them.
   void update_cached(std::uint64_t offset, std::span<const std::byte> bytes);
@@ -66,6 +67,7 @@ class FileMapping {
 
  private:
   void insert(Pgoff page, Gfn frame);
+  void clear_behind_end(Pgoff page, Gfn frame);
   std::uint64_t fetch_cached_run(Pgoff first, std::uint64_t count);
 
   FrameAllocator& frames_;

@@ -75,6 +75,24 @@ TEST_F(FileMappingTest, WriteBackWritesDirtyPagesOnceAndKeepsWhatFailed) {
   EXPECT_EQ(raw->writes, 1);
 }
 
+// What a program stores behind the end of the file in its last page: a disk has zeroes there.
+TEST_F(FileMappingTest, WriteBackToADiskClearsWhatIsBehindTheEnd) {
+  for (const FileKind kind : {FileKind::kRegular, FileKind::kShmem}) {
+    const FileId id{1, kind == FileKind::kRegular ? 1U : 2U};
+    const auto m = g.cache.open(std::make_unique<TestFile>(id, kind, std::string(kPageSize + 5, 'x')));
+    m->fetch_cached(Pgoff(0), 2);
+    page(*m, 1)[4] = page(*m, 1)[5] = page(*m, 1)[kPageSize - 1] = std::byte{'y'};
+    ASSERT_TRUE(m->write_back(Pgoff(0), Pgoff(1)));
+    EXPECT_EQ(page(*m, 1)[5], std::byte{'y'});  // clean: nothing is written
+    m->mark_dirty(Pgoff(1));
+    ASSERT_TRUE(m->write_back(Pgoff(0), Pgoff(1)));
+    const std::byte behind{kind == FileKind::kRegular ? '\0' : 'y'};
+    EXPECT_EQ(page(*m, 1)[4], std::byte{'y'});
+    EXPECT_EQ(page(*m, 1)[5], behind);
+    EXPECT_EQ(page(*m, 1)[kPageSize - 1], behind);
+  }
+}
+
 TEST_F(FileMappingTest, SystemCallWritesReachCachedPages) {
   const auto m = open(std::string(3 * kPageSize, 'x'));
   m->fetch_cached(Pgoff(0), 2);
