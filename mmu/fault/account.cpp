@@ -18,7 +18,9 @@ bool account_fault(AddressSpace& mm, FaultOrigin origin, VmFault fault, FaultFla
   if (fault.any(VmFault::kRetry)) return false;  // counted when it is complete
   ++c.vm_faults;
   if (fault.error()) return false;
-  const bool major = fault.any(VmFault::kMajor) || flags.has(FaultFlags::kTried);
+  // Where Linux drops the lock for I/O, populate and mlock look the page up anew, without TRIED: it is there by then.
+  const bool waited = fault.any(VmFault::kMajor) && origin != FaultOrigin::kGup;
+  const bool major = waited || flags.has(FaultFlags::kTried);
   account_fault_by_arch(c, origin, major);
   return major;
 }

@@ -38,6 +38,8 @@ VmFault do_read_fault(FaultContext& f) {
   if (!f.vma.flags.has(VmFlags::kShared)) {
     if (const VmFault unstable = f.check_stable(); unstable.error()) return unstable;
   }
+  // What came along with a cold page is mapped along with it: Linux's second attempt looks around again.
+  if (page->major && do_fault_around(f)) return done(true);
   return map_file_page(f, page->frame, 0).with(done(page->major).raw());
 }
 

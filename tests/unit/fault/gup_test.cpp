@@ -159,6 +159,20 @@ TEST_P(GupTest, ErrorsOfTheHandlers) {
   }
 }
 
+// As Linux counts mlock and MAP_POPULATE of a file that is not cached.
+TEST_P(GupTest, ReadingTheFileIsNotMajor) {
+  test::TestFile* raw = nullptr;
+  const auto f = file(FileKind::kRegular, 2 * kPageSize, &raw);
+  raw->cold = {0, 1};
+  add(kBase, 2, kRoFlags, f);
+  EXPECT_TRUE(fault_in_page(*mm, kBase, kRead, kGup));
+  EXPECT_EQ(mm->counters.minor, 1u);
+  EXPECT_EQ(mm->counters.major, 0u);
+  EXPECT_EQ(mm->counters.vm_major, 1u);
+  EXPECT_TRUE(fault_in_page(*mm, kBase + kPageSize, kRead, kKernel));
+  EXPECT_EQ(mm->counters.major, 1u);
+}
+
 TEST_P(GupTest, RetriesAndGivesUp) {
   mm->fault_hooks = &hooks;
   mm->observer = nullptr;  // nobody need watch
