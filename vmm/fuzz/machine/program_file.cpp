@@ -43,12 +43,20 @@ SysResult<mmu::ReadPages> ProgramFile::read_pages(Pgoff first, std::span<const s
     if (from >= bytes_.size()) break;
     if (hole(page)) {
       if (wait == mmu::ReadWait::kCachedOnly) break;
-      holes_[page] = false;
+      result.did_io = fill_hole(page);
     }
     copy_page(Pgoff(page), pages[i]);
     result.bytes += std::min<std::size_t>(kPageSize, bytes_.size() - from);
   }
   return result;
+}
+
+// A disk's file is read ahead, and behind: the window is longer than these files.
+bool ProgramFile::fill_hole(std::uint64_t page) {
+  const bool disk = kind() == mmu::FileKind::kRegular;
+  if (disk) holes_.assign(holes_.size(), false);
+  holes_[page] = false;
+  return disk;
 }
 
 SysResult<void> ProgramFile::write_page(Pgoff page, std::span<const std::byte, kPageSize> bytes) {

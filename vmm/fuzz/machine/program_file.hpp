@@ -31,6 +31,8 @@ class ProgramFile final : public mmu::BackingFile {
   void copy_page(Pgoff page, std::span<std::byte, kPageSize> to) const;
 
  private:
+  // True: it took I/O.
+  bool fill_hole(std::uint64_t page);
   [[nodiscard]] bool hole(std::uint64_t page) const { return page < holes_.size() && holes_[page]; }
 
   FileOperand file_;
