@@ -187,6 +187,17 @@ TEST_P(FaultTest, FaultAroundStopsAtVmaFileAndTable) {
   EXPECT_EQ(mm->counters.vm_faults, 3u);  // SIGBUS counts in vmstat alone
 }
 
+TEST_P(FaultTest, BehindTheEndTheLastPageAloneComesIntoATableThatIsThere) {
+  const auto f = file(FileKind::kRegular, 3 * kPageSize);
+  add(kBase, 4, kRoFlags, f, Pgoff(2));
+  EXPECT_EQ(fault(kBase + 2 * kPageSize, kRead).result, FaultResult::kBusAdrErr);
+  EXPECT_FALSE(entry(kBase).present());
+  add(kBase + 20 * kPageSize, 1, kRwFlags);
+  fault(kBase + 20 * kPageSize, kWrite);
+  EXPECT_EQ(fault(kBase + 2 * kPageSize, kRead).result, FaultResult::kBusAdrErr);
+  EXPECT_TRUE(entry(kBase).present());
+}
+
 TEST_P(FaultTest, ColdPagesAreMajorAndComeAlone) {
   TestFile* raw = nullptr;
   const auto f = file(FileKind::kRegular, 16 * kPageSize, &raw);
