@@ -150,7 +150,8 @@ FrameAllocator::Mark FrameAllocator::mark() const {
 
 void FrameAllocator::rewind(const Mark& mark) {
   static constexpr Mark::Saved kUntouchedFrame{};
-  for (std::uint64_t n = first_.raw(); n < fresh_.raw(); ++n) {
+  const Gfn end = std::max(fresh_, mark.fresh_);  // forward again, to a mark that was left for an earlier one
+  for (std::uint64_t n = first_.raw(); n < end.raw(); ++n) {
     const std::uint64_t i = n - first_.raw();
     const Mark::Saved& saved = i < mark.frames_.size() ? mark.frames_[i] : kUntouchedFrame;
     Frame& f = frames_[n];  // `touched` stays: so do its bytes

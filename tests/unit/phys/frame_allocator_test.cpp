@@ -137,6 +137,14 @@ TEST_F(FrameAllocatorTest, RewoundItAnswersTheSameRequestsTheSame) {
   EXPECT_EQ(memory.page(first[1])[0], std::byte{0}) << "it was used before";
   EXPECT_EQ(extended, asked) << "memory that was made available is asked for again";
   EXPECT_EQ(frames.check_invariants(), std::nullopt);
+
+  // Forward again, to a mark that was left for an earlier one.
+  const auto later = frames.mark();
+  frames.rewind(mark);
+  frames.rewind(later);
+  EXPECT_EQ(frames.used_frames(), later.used_frames());
+  EXPECT_EQ(frames.at(first[1]).refcount.load(), 1);
+  EXPECT_EQ(frames.check_invariants(), std::nullopt);
 }
 
 }  // namespace
