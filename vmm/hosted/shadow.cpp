@@ -37,15 +37,15 @@ Shadow::Answer Shadow::resolve(Gva address, mmu::ErrorCode error) {
   const mmu::Walk walk = mmu::walk(memory_, root_, kMode, address);
   switch (walk.end) {
     case mmu::WalkEnd::kMapped: break;
-    case mmu::WalkEnd::kReservedBit: return Answer::kReserved;
+    case mmu::WalkEnd::kReservedBit:
+    case mmu::WalkEnd::kOutsideMemory: return Answer::kReserved;  // the address is wider than this CPU's
     case mmu::WalkEnd::kNotPresent:
-    case mmu::WalkEnd::kNonCanonical:
-    case mmu::WalkEnd::kOutsideMemory: return Answer::kNotPresent;
+    case mmu::WalkEnd::kNonCanonical: return Answer::kNotPresent;
   }
+  if (!memory_.contains(walk.physical().page())) return Answer::kReserved;
   const mmu::Rights& rights = walk.last().rights;
   if (!rights.user || (error.write() && !rights.write) || (error.fetch() && !rights.execute))
     return Answer::kProtection;
-  if (!memory_.contains(walk.physical().page())) return Answer::kNotPresent;
   if (stub_.place().contains(address)) return Answer::kCollision;
   mark(walk, error.write());
   map_around(mmu::walk(memory_, root_, kMode, address));
