@@ -20,6 +20,8 @@ class KvmMachine final : public Machine {
   [[nodiscard]] Gfn kernel_half() const override { return kKernelHalfFrame; }
   [[nodiscard]] mmu::PagingMode mode() const override { return config_.mode; }
   Result<std::unique_ptr<Vcpu>> create_vcpu() override;
+  Result<void> log_dirty(bool on) override { return slots_.log_dirty(on); }
+  Result<void> take_dirty(std::vector<Gfn>& frames) override { return slots_.take_dirty(frames); }
   [[nodiscard]] std::string_view backend() const override { return backend_.name; }
   [[nodiscard]] Result<std::vector<HostStatistic>> host_statistics() const override;
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace faultline::vmm::kvm {
@@ -18,11 +19,40 @@ Result<void> MemorySlots::extend(Gfn end) {
   const std::uint64_t wanted = std::min(Gpa(end).raw(), ram_.size());
   while (covered_ < wanted) {
     const std::uint64_t bytes = std::min(std::clamp(covered_, kSmallestSlot, kLargestSlot), ram_.size() - covered_);
-    if (auto added = vm_.set_memory_slot(next_slot_, Gpa(covered_), bytes, ram_.at(Gpa(covered_))); !added) {
+    slots_.push_back({covered_, bytes});
+    if (auto added = set(slots_.size() - 1); !added) {
+      slots_.pop_back();
       return added;
     }
     covered_ += bytes;
-    ++next_slot_;
+  }
+  return {};
+}
+
+Result<void> MemorySlots::set(std::size_t index) const {
+  const Slot& slot = slots_[index];
+  return vm_.set_memory_slot(static_cast<std::uint32_t>(index + 1), Gpa(slot.start), slot.bytes,
+                             ram_.at(Gpa(slot.start)), logging_ ? KVM_MEM_LOG_DIRTY_PAGES : 0U);
+}
+
+Result<void> MemorySlots::log_dirty(bool on) {
+  logging_ = on;
+  for (std::size_t i = 0; i < slots_.size(); ++i)
+    if (auto changed = set(i); !changed) return changed;
+  return {};
+}
+
+Result<void> MemorySlots::take_dirty(std::vector<Gfn>& frames) {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const std::uint64_t first = slots_[i].start >> kPageShift, pages = slots_[i].bytes >> kPageShift;
+    bitmap_.resize(std::max<std::size_t>(bitmap_.size(), (pages + 63) / 64));
+    kvm_dirty_log log{};
+    log.slot = static_cast<std::uint32_t>(i + 1);
+    log.dirty_bitmap = bitmap_.data();
+    if (auto got = FL_KVM_IOCTL(vm_.get(), KVM_GET_DIRTY_LOG, &log); !got) return tl::unexpected(got.error());
+    for (std::uint64_t word = 0; word < (pages + 63) / 64; ++word)
+      for (std::uint64_t bits = bitmap_[word]; bits != 0; bits &= bits - 1)
+        frames.emplace_back(first + word * 64 + static_cast<std::uint64_t>(std::countr_zero(bits)));
   }
   return {};
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "vmm/kvm/system.hpp"
 #include "vmm/ram/guest_ram.hpp"
@@ -19,6 +20,11 @@ class MemorySlots {
   Result<void> extend(Gfn end);
   [[nodiscard]] Gpa covered() const { return Gpa(covered_); }
 
+  // Whether KVM notes the pages that the guest writes to (KVM_MEM_LOG_DIRTY_PAGES); take_dirty()
+  // appends those noted since the last call.
+  Result<void> log_dirty(bool on);
+  Result<void> take_dirty(std::vector<Gfn>& frames);
+
   // Adds the dummy slot if need be, deletes it, and adds it again: KVM then drops every shadow
   // page of the machine.
   Result<void> cycle_dummy();
@@ -27,9 +33,15 @@ class MemorySlots {
   Result<void> prepare_dummy();
   const VmFd& vm_;
   const GuestRam& ram_;
+  struct Slot {
+    std::uint64_t start, bytes;
+  };
+  [[nodiscard]] Result<void> set(std::size_t index) const;
   std::uint64_t covered_ = 0;
-  std::uint32_t next_slot_ = 1;
-  Mapping dummy_;  // slot 0, one page right behind the end of RAM
+  std::vector<Slot> slots_;  // number 1 and up
+  bool logging_ = false;
+  std::vector<std::uint64_t> bitmap_;  // of the largest slot
+  Mapping dummy_;                      // slot 0, one page right behind the end of RAM
 };
 
 }  // namespace faultline::vmm::kvm

@@ -97,9 +97,11 @@ Result<std::size_t> System::run_mapping_size() const {
 
 int VmFd::extension(unsigned long capability) const { return ::ioctl(fd_.get(), KVM_CHECK_EXTENSION, capability); }
 
-Result<void> VmFd::set_memory_slot(std::uint32_t slot, Gpa gpa, std::uint64_t bytes, const void* host) const {
+Result<void> VmFd::set_memory_slot(std::uint32_t slot, Gpa gpa, std::uint64_t bytes, const void* host,
+                                   std::uint32_t flags) const {
   kvm_userspace_memory_region region{};
   region.slot = slot;
+  region.flags = flags;
   region.guest_phys_addr = gpa.raw();
   region.memory_size = bytes;
   region.userspace_addr = reinterpret_cast<std::uintptr_t>(host);

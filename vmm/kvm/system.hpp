@@ -47,7 +47,8 @@ class VmFd {
   [[nodiscard]] int get() const { return fd_.get(); }
   [[nodiscard]] int extension(unsigned long capability) const;
   // Memory slot `slot` maps [gpa, gpa + bytes) to host memory; 0 bytes deletes it.
-  Result<void> set_memory_slot(std::uint32_t slot, Gpa gpa, std::uint64_t bytes, const void* host) const;
+  Result<void> set_memory_slot(std::uint32_t slot, Gpa gpa, std::uint64_t bytes, const void* host,
+                               std::uint32_t flags = 0) const;
   [[nodiscard]] Result<VcpuFd> create_vcpu(unsigned id, std::size_t run_size) const;
 
  private:

@@ -33,6 +33,11 @@ class Machine {
   [[nodiscard]] virtual mmu::UserHalf* user_half() { return nullptr; }
   [[nodiscard]] virtual mmu::PagingMode mode() const = 0;
   virtual Result<std::unique_ptr<Vcpu>> create_vcpu() = 0;
+  // From now on, or no more, the host notes which frames the guest's CPUs write to. Error: this backend can't.
+  virtual Result<void> log_dirty(bool) { return fail("not available: nothing but KVM keeps a log of dirty pages"); }
+  // Appends the frames noted since the last call. Precondition: log_dirty(true). What the host writes is not among
+  // them.
+  virtual Result<void> take_dirty(std::vector<Gfn>&) { return log_dirty(true); }
   // What the host counts of the machine as a whole. Error: the backend has nothing of the kind.
   [[nodiscard]] virtual Result<std::vector<HostStatistic>> host_statistics() const {
     return fail("not available: nothing but KVM keeps them");
