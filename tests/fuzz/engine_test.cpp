@@ -82,12 +82,13 @@ class EngineTest : public ::testing::TestWithParam<const char*> {
     auto engine = Engine::create(machine_->frames());
     ASSERT_TRUE(engine) << engine.error().message;
     engine_.emplace(std::move(*engine));
-    processor_.emplace(*machine_, *vcpu_, *engine_);
+    sink_.emplace(machine_->sink());
+    processor_.emplace(*sink_, *vcpu_, *engine_);
     cache_.emplace(machine_->frames());
     const auto zero = machine_->frames().allocate(mmu::FrameKind::kZero, mmu::Zeroing::kNeeded);
     mm_ = mmu::AddressSpace::create({.frames = machine_->frames(),
                                      .cache = *cache_,
-                                     .sink = machine_->sink(),
+                                     .sink = *sink_,
                                      .zero_frame = *zero,
                                      .kernel_half = machine_->kernel_half(),
                                      .user_half = machine_->user_half()});
@@ -115,6 +116,7 @@ class EngineTest : public ::testing::TestWithParam<const char*> {
 
   std::unique_ptr<Machine> machine_;
   std::unique_ptr<Vcpu> vcpu_;
+  std::optional<LazySink> sink_;
   std::optional<Engine> engine_;
   std::optional<VcpuProcessor> processor_;
   std::optional<mmu::PageCache> cache_;

@@ -106,7 +106,7 @@ Result<Engine> Engine::create(mmu::FrameAllocator& frames) {
   if (!list) return fail("no guest memory for the engine that makes accesses");
   const auto bytes = static_cast<std::size_t>(faultline_fuzz_engine_end - faultline_fuzz_engine);
   std::memcpy(frames.memory().page(code->frame).data(), faultline_fuzz_engine, bytes);
-  return Engine(std::move(memory), frames.memory(), list->frame);
+  return Engine(std::move(memory), frames.memory(), code->frame, list->frame);
 }
 
 // The pages are executable as well as writable: an entry with NX would be corrupt once EFER.NXE is off.

@@ -42,16 +42,17 @@ class Engine {
     return (pointer - kList.raw()) / FLE_RECORD_BYTES;
   }
   // The frames of the code and of the list.
+  [[nodiscard]] Gfn code_frame() const { return code_; }
   [[nodiscard]] Gfn list_frame() const { return list_; }
 
  private:
-  Engine(std::shared_ptr<mmu::FileMapping> memory, mmu::PhysMemory ram, Gfn list)
-      : memory_(std::move(memory)), ram_(ram), list_(list) {}
+  Engine(std::shared_ptr<mmu::FileMapping> memory, mmu::PhysMemory ram, Gfn code, Gfn list)
+      : memory_(std::move(memory)), ram_(ram), code_(code), list_(list) {}
   [[nodiscard]] std::span<std::byte, FLE_RECORD_BYTES> bytes(std::size_t index) const;
 
   std::shared_ptr<mmu::FileMapping> memory_;
   mmu::PhysMemory ram_;
-  Gfn list_;
+  Gfn code_, list_;
 };
 
 }  // namespace faultline::vmm::fuzz

@@ -63,6 +63,7 @@ Result<void> VcpuProcessor::run_list(List& list) {
   start_at(FLE_START, 0);
   for (std::uint64_t events = 0; list.done < list.accesses.size() && !list.stopped; ++events) {
     if (events == kMaxEventsOfList) return fail("the guest does not get on with its accesses");
+    sink_.settle();
     const auto event = vcpu_.run();
     if (!event) return tl::unexpected(event.error());
     guest_ns_ += vcpu_.last_run().left_ns - vcpu_.last_run().entered_ns;
@@ -175,11 +176,11 @@ void VcpuProcessor::invalidate(mmu::AddressSpace& mm, Gva address) {
   if (address >= mm.task_size()) return;
   const Gva page = address.page_base();
   const mmu::FrameRange frame{frame_named(mm.tables(), page), 1};
-  machine_.sink().flush({.root = Gpa(mm.tables().root()),
-                         .start = page,
-                         .end = page + kPageSize,
-                         .frames = std::span(&frame, frame.first == Gfn(0) ? 0 : 1),
-                         .pages = 1});
+  sink_.flush({.root = Gpa(mm.tables().root()),
+               .start = page,
+               .end = page + kPageSize,
+               .frames = std::span(&frame, frame.first == Gfn(0) ? 0 : 1),
+               .pages = 1});
 }
 
 }  // namespace faultline::vmm::fuzz

@@ -2,7 +2,11 @@
 // theirs is an event of the vCPU port.
 #pragma once
 
+#include <algorithm>
+#include <utility>
+
 #include "vmm/fuzz/guest/engine.hpp"
+#include "vmm/fuzz/guest/lazy_sink.hpp"
 #include "vmm/fuzz/machine/processor.hpp"
 #include "vmm/port/machine.hpp"
 
@@ -10,13 +14,13 @@ namespace faultline::vmm::fuzz {
 
 class VcpuProcessor final : public Processor {
  public:
-  // Both outlive this.
-  VcpuProcessor(Machine& machine, Vcpu& vcpu, Engine& engine) : machine_(machine), vcpu_(vcpu), engine_(engine) {}
+  // All outlive this. `sink`: what the address spaces have for one, over the machine's.
+  VcpuProcessor(LazySink& sink, Vcpu& vcpu, Engine& engine) : sink_(sink), vcpu_(vcpu), engine_(engine) {}
 
   Result<void> run(mmu::AddressSpace& mm, std::span<const Operation> accesses, AccessSink& sink) override;
   Result<void> adopt(mmu::AddressSpace& mm) override { return engine_.install(mm); }
   // Nothing to do: the page tables make the vCPU forget them when they go.
-  void release(mmu::AddressSpace&) override {}
+  void release(mmu::AddressSpace& mm) override { highest_ = std::max(highest_, mm.frames().high_water()); }
   [[nodiscard]] bool owns(Gva address) const override { return Engine::owns(address); }
   bool flip_control(Control control) override;
   void invalidate(mmu::AddressSpace& mm, Gva address) override;
@@ -24,6 +28,8 @@ class VcpuProcessor final : public Processor {
 
   // Control bits as they are at the start of every program.
   Result<void> reset_controls();
+  // Above all frames that were handed out while there were address spaces, since the last call.
+  Gfn take_highest() { return std::exchange(highest_, Gfn(0)); }
   // How often the guest was entered since the start.
   [[nodiscard]] std::uint64_t entries() const { return entries_; }
 
@@ -50,11 +56,12 @@ class VcpuProcessor final : public Processor {
   void after(List& list, std::size_t index, AfterFault what);
   void go_on_behind(List& list, std::size_t index);
 
-  Machine& machine_;
+  LazySink& sink_;
   Vcpu& vcpu_;
   Engine& engine_;
   Gpa root_;  // of the page tables that the vCPU has
   bool nxe_ = true, wp_ = true;
+  Gfn highest_;
   std::uint64_t guest_ns_ = 0, entries_ = 0;
 };
 

@@ -1,0 +1,78 @@
+// What a program of the fuzzer costs in the guest, as a ratio to a bare loop that enters the guest
+// once for each program: both in this process, in turns. Most of it is the backend's: each fault and
+// each instruction stepped is an exit.
+#include <benchmark/benchmark.h>
+
+#include <chrono>
+#include <random>
+
+#include "tests/bench/fuzz_guest.hpp"
+#include "vmm/fuzz/generate.hpp"
+#include "vmm/fuzz/guest/guest_judge.hpp"
+
+namespace faultline::vmm::fuzz {
+namespace {
+
+constexpr unsigned kPrograms = 256;
+
+const std::vector<Program>& programs() {
+  static const std::vector<Program> all = [] {
+    std::vector<Program> made;
+    for (unsigned i = 0; i < kPrograms; ++i) {
+      std::mt19937_64 random(i);
+      made.push_back(generate(random, {}));
+    }
+    return made;
+  }();
+  return all;
+}
+
+double seconds(std::chrono::steady_clock::time_point since) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
+}
+
+void run_programs(benchmark::State& state, const char* backend, bool check_dirty_pages) {
+  auto guest = GuestJudge::create(backend);
+  if (!guest) return state.SkipWithError(guest.error().message.c_str());
+  auto loop = WritingGuest::create(backend, 1, false);
+  if (!loop) return state.SkipWithError(loop.error().message.c_str());
+  if (check_dirty_pages) {
+    if (auto on = (*guest)->check_dirty_pages(true); !on) return state.SkipWithError(on.error().message.c_str());
+  }
+  double wall = 0, inside = 0, bare = 0;
+  std::uint64_t n = 0, entries = 0;
+  for (auto _ : state) {
+    const std::uint64_t before = (*guest)->processor().entries();
+    auto start = std::chrono::steady_clock::now();
+    for (const Program& program : programs()) {
+      const auto trace = (*guest)->run(program);
+      if (!trace) return state.SkipWithError(trace.error().message.c_str());
+      inside += static_cast<double>(trace->guest_ns) * 1e-9;
+    }
+    wall += seconds(start);
+    entries += (*guest)->processor().entries() - before;
+    n += kPrograms;
+    start = std::chrono::steady_clock::now();
+    for (unsigned i = 0; i < kPrograms; ++i) {
+      if (auto entered = (*loop)->write_pages(); !entered) return state.SkipWithError(entered.error().message.c_str());
+    }
+    bare += seconds(start);
+  }
+  const auto programs_run = static_cast<double>(n);
+  state.SetLabel(std::string((*guest)->name()));
+  state.counters["programs/s"] = programs_run / wall;
+  state.counters["bare/s"] = programs_run / bare;
+  state.counters["inside %"] = 100 * inside / wall;
+  state.counters["entries"] = static_cast<double>(entries) / programs_run;
+  state.counters["bare entries' time"] = wall / bare;
+}
+
+void guest_programs(benchmark::State& state, const char* backend) { run_programs(state, backend, false); }
+void guest_programs_with_dirty_log(benchmark::State& state, const char* backend) { run_programs(state, backend, true); }
+
+BENCHMARK_CAPTURE(guest_programs, kvm, "kvm")->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_CAPTURE(guest_programs, hosted, "hosted")->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_CAPTURE(guest_programs_with_dirty_log, kvm, "kvm")->Unit(benchmark::kMillisecond)->UseRealTime();
+
+}  // namespace
+}  // namespace faultline::vmm::fuzz

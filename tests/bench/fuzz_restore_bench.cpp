@@ -1,0 +1,79 @@
+// What it costs to put dirty pages back, against the memcpy of as many and one ioctl: the least that
+// a restore can cost. By what is known here, and by KVM's dirty log.
+#include <benchmark/benchmark.h>
+
+#include <chrono>
+#include <cstring>
+
+#include "tests/bench/fuzz_guest.hpp"
+#include "vmm/fuzz/guest/snapshot.hpp"
+#include "vmm/kvm/system.hpp"
+
+namespace faultline::vmm::fuzz {
+namespace {
+
+constexpr std::int64_t kMostPages = 1000;
+
+double microseconds(std::chrono::steady_clock::time_point since) {
+  return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - since).count();
+}
+
+void restore(benchmark::State& state, bool by_log) {
+  auto guest = WritingGuest::create("kvm", state.range(0), by_log);
+  if (!guest) return state.SkipWithError(guest.error().message.c_str());
+  const auto system = kvm::System::open();
+  const Snapshot snapshot((*guest)->machine().frames());
+  const std::vector<Gfn> known = (*guest)->frames();
+  const mmu::PhysMemory& memory = (*guest)->machine().frames().memory();
+  std::vector<std::byte> copies(known.size() * kPageSize);
+  std::vector<Gfn> dirty;
+  double restoring = 0, copying = 0, asking = 0, writing = 0;
+  std::uint64_t restored = 0;
+  for (auto _ : state) {
+    auto start = std::chrono::steady_clock::now();
+    if (auto wrote = (*guest)->write_pages(); !wrote) return state.SkipWithError(wrote.error().message.c_str());
+    writing += microseconds(start);
+
+    start = std::chrono::steady_clock::now();
+    dirty.clear();
+    if (by_log) {
+      if (auto taken = (*guest)->machine().take_dirty(dirty); !taken)
+        return state.SkipWithError(taken.error().message.c_str());
+    }
+    restored += snapshot.restore(by_log ? std::span<const Gfn>(dirty) : known);
+    const double took = microseconds(start);
+    restoring += took;
+    state.SetIterationTime(took * 1e-6);
+
+    if (auto wrote = (*guest)->write_pages(); !wrote) return state.SkipWithError(wrote.error().message.c_str());
+    start = std::chrono::steady_clock::now();
+    for (std::size_t i = 0; i < known.size(); ++i)
+      std::memcpy(memory.page(known[i]).data(), copies.data() + i * kPageSize, kPageSize);
+    copying += microseconds(start);
+    if (by_log) {
+      dirty.clear();
+      static_cast<void>((*guest)->machine().take_dirty(dirty));
+    }
+    start = std::chrono::steady_clock::now();
+    benchmark::DoNotOptimize(system->api_version());
+    asking += microseconds(start);
+    snapshot.restore(known);
+  }
+  const auto n = static_cast<double>(state.iterations());
+  state.SetLabel(std::string((*guest)->machine().backend()));
+  state.counters["restored"] = static_cast<double>(restored) / n;
+  state.counters["restore us"] = restoring / n;
+  state.counters["memcpy us"] = copying / n;
+  state.counters["ioctl us"] = asking / n;
+  state.counters["ratio"] = restoring / (copying + asking);
+  state.counters["guest writes us"] = writing / n;
+}
+
+void restore_by_own_knowledge(benchmark::State& state) { restore(state, false); }
+void restore_by_dirty_log(benchmark::State& state) { restore(state, true); }
+
+BENCHMARK(restore_by_own_knowledge)->Arg(1)->Arg(10)->Arg(100)->Arg(kMostPages)->UseManualTime()->Iterations(200);
+BENCHMARK(restore_by_dirty_log)->Arg(1)->Arg(10)->Arg(100)->Arg(kMostPages)->UseManualTime()->Iterations(200);
+
+}  // namespace
+}  // namespace faultline::vmm::fuzz
