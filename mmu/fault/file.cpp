@@ -46,7 +46,8 @@ bool around_is_nothing(const FaultContext& f) {
   const std::uint64_t index = f.vma.page_index(f.address).raw(), pages = file.size_in_pages();
   if (file.kind() != FileKind::kRegular || pages == 0 || index < pages) return false;
   const std::uint64_t vpn = f.address.page().raw(), before = index - (pages - 1);
-  const std::uint64_t first = std::max(vpn & ~(AddressSpace::kFaultAroundPages - 1), f.vma.start.page().raw());
+  constexpr std::uint64_t kWindow = AddressSpace::kFaultAroundPages;
+  const std::uint64_t first = std::max(vpn & ~(kWindow - 1), f.vma.start.page().raw());
   return vpn - first == before && table_empty(f);
 }
 

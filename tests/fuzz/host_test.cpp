@@ -255,6 +255,32 @@ TEST_F(HostTest, TheReferenceAgrees) {
   }
 }
 
+// What once was different, in what mmu does.
+constexpr const char* kOnceDifferent[] = {
+    "map null-1 1p --- private,fixed anonymous 0\n",
+    "map 1g 1p r-- private,fixed anonymous 0\nread 1 1g\nremap 1g 1p 1p maymove,fixed,dontunmap 1g+1p\n",
+    "map 1g 9p rw- shared,fixed disk 0\nadvise 1g 9p remove\nread 1 1g+4p\nread 1 1g+1p\n",
+    "map 1g 9p rw- shared,fixed disk 0\nadvise 1g 9p remove\nlock 1g 9p none\n",
+    "map 1g 2p r-- private,fixed disk 8\nread 1 1g+1p\nwrite 1 1g 0\n",
+    "map 1g+29p 5p r-- private,fixed disk 5\nread 1 1g+33p\n",
+    "map 1g 1p rw- private,fixed disk 8\nwrite 1 1g+0x800 3\nfetch vsyscall+1\n",
+    "sync low huge sync\nadvise low huge dontneed\n",
+};
+
+TEST_F(HostTest, TheModelAgreesAboutWhatOnceWasDifferent) {
+  auto model = make_model();
+  ASSERT_TRUE(model);
+  for (const char* lines : kOnceDifferent) {
+    const auto program = parse_text(std::string("faultline-fuzz 1\n") + lines, "test");
+    ASSERT_TRUE(program) << program.error().message;
+    const auto difference = test::recurring(
+        3, [&] { return compare(*program, *judge_->run(*program), *(*model)->run(*program)); },
+        [&](const auto& d) { return d->field; });
+    EXPECT_FALSE(difference) << lines << "step " << difference->step << ", " << difference->field << ": "
+                             << difference->first_value << " | " << difference->second_value;
+  }
+}
+
 std::size_t descriptors() {
   const std::filesystem::directory_iterator all("/proc/self/fd");
   return static_cast<std::size_t>(std::distance(begin(all), end(all)));

@@ -192,6 +192,10 @@ TEST_P(FaultTest, BehindTheEndTheLastPageAloneComesIntoATableThatIsThere) {
   add(kBase, 4, kRoFlags, f, Pgoff(2));
   EXPECT_EQ(fault(kBase + 2 * kPageSize, kRead).result, FaultResult::kBusAdrErr);
   EXPECT_FALSE(entry(kBase).present());
+  // The window may begin behind the area.
+  add(kBase + 14 * kPageSize, 4, kRoFlags, f);
+  EXPECT_EQ(fault(kBase + 17 * kPageSize, kRead).result, FaultResult::kBusAdrErr);
+  EXPECT_FALSE(entry(kBase + 16 * kPageSize).present());
   add(kBase + 20 * kPageSize, 1, kRwFlags);
   fault(kBase + 20 * kPageSize, kWrite);
   EXPECT_EQ(fault(kBase + 2 * kPageSize, kRead).result, FaultResult::kBusAdrErr);
