@@ -12,5 +12,6 @@ int walk_command(const WalkOptions& options);
 int inspect_command(const InspectOptions& options);
 int doctor_command(const DoctorOptions& options);
 int conform_command(const ConformOptions& options);
+int fuzz_command(const FuzzOptions& options);
 
 }  // namespace faultline::tools

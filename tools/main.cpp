@@ -11,6 +11,7 @@ int execute(const WalkOptions& options) { return walk_command(options); }
 int execute(const InspectOptions& options) { return inspect_command(options); }
 int execute(const DoctorOptions& options) { return doctor_command(options); }
 int execute(const ConformOptions& options) { return conform_command(options); }
+int execute(const FuzzOptions& options) { return fuzz_command(options); }
 int execute(const Finished& finished) { return finished.status; }
 }  // namespace
 

@@ -62,6 +62,8 @@ class HelpFormatter final : public CLI::Formatter {
       return fmt::format("Usage: faultline {} [OPTIONS] [--] PROGRAM [ARGS...]\n", command);
     if (command == "inspect")
       return "Usage: faultline inspect [OPTIONS] FILE\n       faultline inspect diff [OPTIONS] A B\n";
+    if (command == "fuzz")
+      return "Usage: faultline fuzz [OPTIONS] [DIR]\n       faultline fuzz COMMAND [OPTIONS] [FILE]\n";
     if (command == "diff") return "Usage: faultline inspect diff [OPTIONS] A B\n";
     return CLI::Formatter::make_usage(app, std::move(name));
   }
@@ -356,13 +358,16 @@ Command parse_command_line(int argc, char** argv) {
   InspectOptions inspect;
   CLI::App* inspect_app = add_inspect_command(app, inspect);
 
+  FuzzOptions fuzz;
+  CLI::App* fuzz_app = add_fuzz_command(app, fuzz);
+
   Words words = split_words(argc, argv);
   try {
-    if (words.before.empty()) usage("a command is missing: run, walk, inspect, doctor or conform");
+    if (words.before.empty()) usage("a command is missing: run, walk, inspect, doctor, conform or fuzz");
     const std::string& command = words.before.front();
     const auto named = app.get_subcommands([&command](CLI::App* sub) { return sub->get_name() == command; });
     if (!command.starts_with("-") && named.empty())
-      usage(fmt::format("unknown command '{}': there are run, walk, inspect, doctor and conform", command));
+      usage(fmt::format("unknown command '{}': there are run, walk, inspect, doctor, conform and fuzz", command));
     if (command == "inspect" && words.separated) {  // files may follow the --
       words.before.emplace_back("--");
       words.before.insert(words.before.end(), words.behind.begin(), words.behind.end());
@@ -387,6 +392,10 @@ Command parse_command_line(int argc, char** argv) {
       check_inspect_options(*inspect_app, inspect);
       return inspect;
     }
+    if (fuzz_app->parsed()) {
+      check_fuzz_options(*fuzz_app, fuzz);
+      return fuzz;
+    }
     if (conform_app->parsed()) return conform;
     return doctor;
   } catch (const CLI::Success& success) {
@@ -397,6 +406,7 @@ Command parse_command_line(int argc, char** argv) {
                           : inspect_app->parsed() ? "inspect "
                           : doctor_app->parsed()  ? "doctor "
                           : conform_app->parsed() ? "conform "
+                          : fuzz_app->parsed()    ? "fuzz "
                                                   : "";
     const auto message = fmt::format("faultline: {}\nTry 'faultline {}--help'.\n", error.what(), command);
     std::fputs(message.c_str(), stderr);  // fmt::print throws when it cannot be written

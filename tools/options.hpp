@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "tools/fuzz_options.hpp"
 #include "tools/inspect_options.hpp"
 #include "vmm/record/fault_log.hpp"
 #include "vmm/run/session.hpp"
@@ -88,7 +89,7 @@ struct Finished {
 };
 
 using Command = std::variant<RunOptions, MultibootOptions, KernelOptions, WalkOptions, InspectOptions, DoctorOptions,
-                             ConformOptions, Finished>;
+                             ConformOptions, FuzzOptions, Finished>;
 
 // Prints help, version or the one line of a usage error itself.
 Command parse_command_line(int argc, char** argv);

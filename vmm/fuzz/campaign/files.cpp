@@ -12,6 +12,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 
 namespace faultline::vmm::fuzz {
@@ -141,7 +142,9 @@ void remove_leftovers(const std::string& folder) {
     if (!name.starts_with(kTemporary)) continue;
     const pid_t pid = owner_of(name);
     const bool alive = pid > 0 && (::kill(pid, 0) == 0 || errno == EPERM);
-    if (!alive) ::unlinkat(::dirfd(open.get()), entry->d_name, 0);
+    if (alive || ::unlinkat(::dirfd(open.get()), entry->d_name, 0) == 0 || errno != EISDIR) continue;
+    std::error_code ignored;
+    std::filesystem::remove_all(std::filesystem::path(folder) / name, ignored);  // of a finding
   }
 }
 

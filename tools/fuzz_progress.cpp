@@ -1,0 +1,130 @@
+#include "tools/fuzz_progress.hpp"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+namespace faultline::tools {
+
+using vmm::fuzz::Count;
+using vmm::fuzz::Snapshot;
+
+namespace {
+
+std::string clock_text(double seconds) {
+  const auto s = static_cast<std::uint64_t>(seconds);
+  return s < 3600 ? fmt::format("{}:{:02}", s / 60, s % 60)
+                  : fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+}
+
+// 1234567 as "1.23M".
+std::string short_count(std::uint64_t n) {
+  static constexpr std::array<char, 3> kUnits{'k', 'M', 'G'};
+  if (n < 10'000) return std::to_string(n);
+  auto value = static_cast<double>(n) / 1000;
+  std::size_t unit = 0;
+  for (; value >= 1000 && unit + 1 < kUnits.size(); ++unit) value /= 1000;
+  return fmt::format("{:.{}f}{}", value, value < 10 ? 2 : value < 100 ? 1 : 0, kUnits[unit]);
+}
+
+std::size_t terminal_columns() {
+  winsize size{};
+  constexpr std::size_t kUsual = 80;
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUsual;
+}
+
+double seconds(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }
+
+}  // namespace
+
+std::string progress_line(const Snapshot& s, std::size_t columns) {
+  const std::array<std::string, 8> parts{
+      clock_text(s.seconds),
+      short_count(s.session[Count::kPrograms]) + " programs",
+      fmt::format("{:.0f}/s", s.rate()),
+      fmt::format("{} finding{}", s.session[Count::kFindings], s.session[Count::kFindings] == 1 ? "" : "s"),
+      fmt::format("coverage {:.1f}%", s.coverage.percent()),
+      fmt::format("corpus {}", s.corpus),
+      short_count(s.session[Count::kFaults]) + " faults",
+      fmt::format("guest {:.0f}%", s.in_guest()),
+  };
+  std::string line = parts.front();
+  for (std::size_t i = 1; i < parts.size() && line.size() + 2 + parts[i].size() < columns; ++i) line += "  " + parts[i];
+  return line;
+}
+
+FuzzProgress::FuzzProgress() : terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+FuzzProgress::~FuzzProgress() { clear(); }
+
+void FuzzProgress::clear() const {
+  if (terminal_) std::fputs("\r\x1b[K", stderr);
+}
+
+void FuzzProgress::print(const std::string& line) {
+  clear();
+  std::fputs((line + "\n").c_str(), stderr);
+  std::fflush(stderr);
+}
+
+void FuzzProgress::progress(const Snapshot& snapshot) {
+  constexpr double kPlainEvery = 10;
+  constexpr std::size_t kPlainColumns = 200;
+  if (terminal_) {
+    std::fputs(("\r" + progress_line(snapshot, terminal_columns()) + "\x1b[K").c_str(), stderr);
+    std::fflush(stderr);
+  } else if (snapshot.seconds - printed_ >= kPlainEvery) {
+    printed_ = snapshot.seconds;
+    print(progress_line(snapshot, kPlainColumns));
+  }
+}
+
+void FuzzProgress::finding(const std::string& folder, const std::string& line) {
+  print(fmt::format("finding: {}\n  {}", line, folder));
+}
+
+void FuzzProgress::note(const std::string& line) { print("faultline: " + line); }
+
+std::string closing_text(const vmm::fuzz::CampaignEnd& end, const std::string& folder) {
+  const Snapshot& s = end.last;
+  fmt::memory_buffer out;
+  const auto add = [&out](const std::string& line) { fmt::format_to(std::back_inserter(out), "{}\n", line); };
+  add(fmt::format("{} programs, {} steps, {} faults in {:.1f} s ({:.0f} programs a second)",
+                  s.session[Count::kPrograms], s.session[Count::kSteps], s.session[Count::kFaults], s.seconds,
+                  s.rate()));
+  add(fmt::format("coverage {:.1f}% ({} of {} combinations), corpus {}", s.coverage.percent(), s.coverage.met,
+                  s.coverage.of, s.corpus));
+  std::uint64_t all = 0;
+  for (const auto& judge : s.session.judges) all += judge.ns;
+  for (const Count c : {Count::kGenerateNs, Count::kCompareNs, Count::kFilesNs, Count::kRelationNs})
+    all += s.session[c];
+  const auto share = [all](std::uint64_t ns) {
+    return fmt::format("{:5.1f}%  {:8.2f} s", all == 0 ? 0 : 100.0 * static_cast<double>(ns) / static_cast<double>(all),
+                       seconds(ns));
+  };
+  add("time");
+  for (std::size_t i = 0; i < s.names.judges.size(); ++i) {
+    const auto& judge = s.session.judges[i];
+    add(fmt::format("  {:<12} {}  {} runs{}", s.names.judges[i], share(judge.ns), judge.programs,
+                    judge.errors == 0 ? "" : fmt::format(", {} failed", judge.errors)));
+  }
+  add(fmt::format("  {:<12} {}", "generate", share(s.session[Count::kGenerateNs])));
+  add(fmt::format("  {:<12} {}", "compare", share(s.session[Count::kCompareNs])));
+  add(fmt::format("  {:<12} {}  {} runs", "relations", share(s.session[Count::kRelationNs]),
+                  s.session[Count::kRelations]));
+  add(fmt::format("  {:<12} {}", "files", share(s.session[Count::kFilesNs])));
+  add(fmt::format("  {:<12} {}  (of the judges' time)", "in guest", share(s.session[Count::kGuestNs])));
+  for (std::size_t i = 0; i < s.names.rules.size() && i < vmm::fuzz::kMaxRules; ++i) {
+    if (s.session.rules[i] != 0) add(fmt::format("known {}: {}", s.names.rules[i], s.session.rules[i]));
+  }
+  add(fmt::format("findings {} ({} again), noise {}, jobs that died {}; in {}: {}", s.session[Count::kFindings],
+                  s.session[Count::kDuplicates], s.session[Count::kNoise], s.session[Count::kCrashes], folder,
+                  s.findings));
+  return fmt::to_string(out);
+}
+
+}  // namespace faultline::tools

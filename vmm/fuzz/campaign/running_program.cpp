@@ -1,0 +1,100 @@
+#include "vmm/fuzz/campaign/running_program.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "vmm/fuzz/binary.hpp"
+
+namespace faultline::vmm::fuzz {
+
+// As it lies in the file.
+struct RunningProgram::Page {
+  std::atomic<std::uint64_t> turn;
+  std::atomic<std::uint32_t> length;  // 0: none, or it is being written
+  std::array<char, 20> judge;
+  std::array<std::byte, kMaxBinaryBytes> program;
+};
+
+Result<RunningProgram> RunningProgram::create(const std::string& folder, unsigned job) {
+  std::string path = fmt::format("{}/{}-{}", folder, ::getpid(), job);
+  // One of a dead process with the same number may be there.
+  ::unlink(path.c_str());
+  Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+  if (!file.valid() || ::flock(file.get(), LOCK_EX) != 0 || ::ftruncate(file.get(), sizeof(Page)) != 0)
+    return fail(fmt::format("{}: {}", path, std::strerror(errno)));
+  void* at = ::mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
+  if (at == MAP_FAILED) return fail(fmt::format("{}: {}", path, std::strerror(errno)));
+  return RunningProgram(std::move(path), std::move(file), static_cast<Page*>(at), ::getpid());
+}
+
+RunningProgram::RunningProgram(RunningProgram&& other) noexcept
+    : path_(std::move(other.path_)), file_(std::move(other.file_)), page_(other.page_), creator_(other.creator_) {
+  other.page_ = nullptr;
+}
+
+RunningProgram::~RunningProgram() {
+  if (page_ == nullptr) return;
+  ::munmap(page_, sizeof(Page));
+  if (creator_ == ::getpid()) ::unlink(path_.c_str());
+}
+
+void RunningProgram::set(const Program& program) {
+  const auto bytes = to_binary(program);
+  page_->length.store(0, std::memory_order_release);
+  std::ranges::copy(bytes, page_->program.begin());
+  page_->length.store(static_cast<std::uint32_t>(bytes.size()), std::memory_order_release);
+  page_->turn.fetch_add(1, std::memory_order_release);
+}
+
+void RunningProgram::set_judge(std::string_view judge) {
+  page_->judge = {};
+  std::copy_n(judge.begin(), std::min(judge.size(), page_->judge.size() - 1), page_->judge.begin());
+}
+
+void RunningProgram::clear() {
+  page_->length.store(0, std::memory_order_release);
+  page_->turn.fetch_add(1, std::memory_order_release);
+}
+
+std::optional<Program> RunningProgram::read(const Page& page) {
+  const std::uint32_t length = page.length.load(std::memory_order_acquire);
+  if (length == 0 || length > page.program.size()) return std::nullopt;
+  auto program = parse_binary(std::span(page.program).first(length), "");
+  if (!program) return std::nullopt;
+  return std::move(*program);
+}
+
+std::optional<Program> RunningProgram::program() const { return read(*page_); }
+std::string RunningProgram::judge() const {
+  return {page_->judge.data(), ::strnlen(page_->judge.data(), page_->judge.size())};
+}
+std::uint64_t RunningProgram::turn() const { return page_->turn.load(std::memory_order_acquire); }
+
+std::optional<Program> RunningProgram::take_over(const std::string& path) {
+  const Descriptor file(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct stat info {};
+  if (!file.valid() || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return std::nullopt;  // its job lives
+  std::optional<Program> program;
+  if (info.st_size == static_cast<off_t>(sizeof(Page))) {
+    void* at = ::mmap(nullptr, sizeof(Page), PROT_READ, MAP_SHARED, file.get(), 0);
+    if (at != MAP_FAILED) {
+      program = read(*static_cast<const Page*>(at));
+      ::munmap(at, sizeof(Page));
+    }
+  }
+  ::unlink(path.c_str());
+  return program;
+}
+
+}  // namespace faultline::vmm::fuzz

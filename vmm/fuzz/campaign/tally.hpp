@@ -1,0 +1,90 @@
+// Figures of a campaign. Jobs count into memory that they share with the parent, which is still
+// there when one of them dies.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace faultline::vmm::fuzz {
+
+enum class Count : std::uint8_t {
+  kPrograms,
+  kSteps,
+  kFaults,      // of user code, as the first judge with page tables saw them
+  kKept,        // programs added to the corpus
+  kTaken,       // programs taken over that others added
+  kExplained,   // disagreements that a rule of known deviations explains
+  kNoise,       // disagreements with the host that did not recur
+  kDuplicates,  // disagreements that a finding has already
+  kFindings,
+  kCrashes,  // jobs that died
+  kErrors,   // judges that failed
+  kRelations,
+  kGuestNs,  // inside the guest, of the judges that have one
+  kGenerateNs,
+  kCompareNs,
+  kShrinkNs,
+  kFilesNs,
+  kRelationNs,
+};
+inline constexpr std::size_t kCounts = 18, kMaxJudges = 8, kMaxRules = 96;
+// The key in the statistics' JSON.
+[[nodiscard]] std::string_view name(Count count);
+[[nodiscard]] constexpr bool is_time(Count count) { return count >= Count::kGuestNs; }
+
+// Plain numbers: the sum of several jobs'.
+struct Figures {
+  std::array<std::uint64_t, kCounts> counts{};
+  struct OfJudge {
+    std::uint64_t programs = 0, errors = 0, ns = 0;
+  };
+  std::array<OfJudge, kMaxJudges> judges{};
+  std::array<std::uint64_t, kMaxRules> rules{};  // explained, by rule
+  [[nodiscard]] std::uint64_t operator[](Count c) const { return counts[static_cast<std::size_t>(c)]; }
+};
+
+// One job's. Only its own process writes.
+class Tally {
+ public:
+  void add(Count count, std::uint64_t n = 1) { bump(counts_[static_cast<std::size_t>(count)], n); }
+  void judged(std::size_t judge, std::uint64_t ns, bool failed);
+  void explained(std::size_t rule);
+  void add_to(Figures& sum) const;
+  [[nodiscard]] std::uint64_t get(Count count) const {
+    return counts_[static_cast<std::size_t>(count)].load(std::memory_order_relaxed);
+  }
+
+ private:
+  using Number = std::atomic<std::uint64_t>;
+  static void bump(Number& number, std::uint64_t n) { number.fetch_add(n, std::memory_order_relaxed); }
+  struct OfJudge {
+    Number programs, errors, ns;
+  };
+  std::array<Number, kCounts> counts_{};
+  std::array<OfJudge, kMaxJudges> judges_{};
+  std::array<Number, kMaxRules> rules_{};
+};
+
+// Adds the time until it goes to a count.
+class Stopwatch {
+ public:
+  Stopwatch(Tally& tally, Count count) : tally_(tally), count_(count) {}
+  ~Stopwatch() { tally_.add(count_, elapsed_ns()); }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+  [[nodiscard]] std::uint64_t elapsed_ns() const {
+    return static_cast<std::uint64_t>((std::chrono::steady_clock::now() - start_) / std::chrono::nanoseconds(1));
+  }
+
+ private:
+  Tally& tally_;
+  Count count_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace faultline::vmm::fuzz
