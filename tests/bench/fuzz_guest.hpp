@@ -80,8 +80,7 @@ class WritingGuest final : public AccessSink {
                                               .length = kPageSize,
                                               .prot = PROT_READ | PROT_WRITE,
                                               .flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED});
-      if (!mapped)
-        return fail("cannot map the pages: " + std::to_string(mapped.error().value()) + " at " + std::to_string(i));
+      if (!mapped) return fail("cannot map the pages");
     }
     return write_pages();
   }

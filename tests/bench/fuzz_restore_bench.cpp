@@ -2,6 +2,7 @@
 // a restore can cost. By what is known here, and by KVM's dirty log.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
@@ -18,6 +19,13 @@ double microseconds(std::chrono::steady_clock::time_point since) {
   return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - since).count();
 }
 
+// Some turns are interrupted by the host's other work.
+double median(std::vector<double>& values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
+
 void restore(benchmark::State& state, bool by_log) {
   auto guest = WritingGuest::create("kvm", state.range(0), by_log);
   if (!guest) return state.SkipWithError(guest.error().message.c_str());
@@ -27,12 +35,12 @@ void restore(benchmark::State& state, bool by_log) {
   const mmu::PhysMemory& memory = (*guest)->machine().frames().memory();
   std::vector<std::byte> copies(known.size() * kPageSize);
   std::vector<Gfn> dirty;
-  double restoring = 0, copying = 0, asking = 0, writing = 0;
+  std::vector<double> restoring, copying, asking, writing;
   std::uint64_t restored = 0;
   for (auto _ : state) {
     auto start = std::chrono::steady_clock::now();
     if (auto wrote = (*guest)->write_pages(); !wrote) return state.SkipWithError(wrote.error().message.c_str());
-    writing += microseconds(start);
+    writing.push_back(microseconds(start));
 
     start = std::chrono::steady_clock::now();
     dirty.clear();
@@ -42,31 +50,31 @@ void restore(benchmark::State& state, bool by_log) {
     }
     restored += snapshot.restore(by_log ? std::span<const Gfn>(dirty) : known);
     const double took = microseconds(start);
-    restoring += took;
+    restoring.push_back(took);
     state.SetIterationTime(took * 1e-6);
 
     if (auto wrote = (*guest)->write_pages(); !wrote) return state.SkipWithError(wrote.error().message.c_str());
     start = std::chrono::steady_clock::now();
     for (std::size_t i = 0; i < known.size(); ++i)
       std::memcpy(memory.page(known[i]).data(), copies.data() + i * kPageSize, kPageSize);
-    copying += microseconds(start);
+    copying.push_back(microseconds(start));
     if (by_log) {
       dirty.clear();
       static_cast<void>((*guest)->machine().take_dirty(dirty));
     }
     start = std::chrono::steady_clock::now();
     benchmark::DoNotOptimize(system->api_version());
-    asking += microseconds(start);
+    asking.push_back(microseconds(start));
     snapshot.restore(known);
   }
   const auto n = static_cast<double>(state.iterations());
   state.SetLabel(std::string((*guest)->machine().backend()));
   state.counters["restored"] = static_cast<double>(restored) / n;
-  state.counters["restore us"] = restoring / n;
-  state.counters["memcpy us"] = copying / n;
-  state.counters["ioctl us"] = asking / n;
-  state.counters["ratio"] = restoring / (copying + asking);
-  state.counters["guest writes us"] = writing / n;
+  state.counters["restore us"] = median(restoring);
+  state.counters["memcpy us"] = median(copying);
+  state.counters["ioctl us"] = median(asking);
+  state.counters["ratio"] = median(restoring) / (median(copying) + median(asking));
+  state.counters["guest writes us"] = median(writing);
 }
 
 void restore_by_own_knowledge(benchmark::State& state) { restore(state, false); }

@@ -42,7 +42,7 @@ class GuestJudge final : public Judge {
     Gfn end;
   };
   static constexpr std::uint64_t kArenaFrames = 1ULL << mmu::kMaxOrder;
-  static constexpr unsigned kArenas = 8;
+  static constexpr unsigned kArenas = 4;
 
   GuestJudge() = default;
   Result<void> set_up();
