@@ -77,6 +77,9 @@ struct Slot {
 inline constexpr std::size_t kFaultRoom = 4096;
 inline constexpr std::size_t kStackBytes = 2 * 4096, kSignalStackBytes = 6 * 4096;
 
+// More than Linux invalidates page by page (tlb_single_page_flush_ceiling).
+inline constexpr std::size_t kScratchPages = 64;
+
 struct Shared {
   std::uint64_t resume_stack = 0;  // the stack pointer of an access that is given up; start.S knows it is first
   // Written by the controller.
@@ -104,6 +107,7 @@ struct Shared {
   alignas(4096) std::uint8_t resident[4096];                          // of mincore
   alignas(4096) std::uint8_t stacks[kMaxProcesses + 1][kStackBytes];  // the last: the runner's
   alignas(4096) std::uint8_t signal_stack[kSignalStackBytes];
+  alignas(4096) std::uint8_t scratch[kScratchPages * 4096];  // its ends are present, for forget_translations()
 };
 static_assert(offsetof(Shared, resume_stack) == 0);
 
