@@ -112,6 +112,7 @@ void give_up(const char* what, std::int64_t result, std::uint64_t detail) {
 
 void set_up() {
   shared().runner = static_cast<std::uint32_t>(call(__NR_getpid));
+  call(__NR_prctl, PR_SET_NAME, "faultline-fuzz");  // its arguments go with its stack
   empty_address_space();
   keep_to_cpu();
   open_ring();
