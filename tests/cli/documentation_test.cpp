@@ -34,7 +34,8 @@ TEST_P(DocumentationTest, EveryOptionIsInTheManualPageAndTheCompletion) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Commands, DocumentationTest, testing::Values("run", "walk", "inspect", "doctor", "conform"),
+INSTANTIATE_TEST_SUITE_P(Commands, DocumentationTest,
+                         testing::Values("run", "walk", "inspect", "doctor", "conform", "fuzz"),
                          [](const auto& command) { return std::string(command.param); });
 
 }  // namespace

@@ -84,7 +84,8 @@ CampaignEnd run(const CampaignSettings& settings, const JudgeMaker& judges, cons
 
 std::vector<Finding> findings_in(const std::string& folder) {
   std::vector<Finding> findings;
-  for (const auto& name : *list_folder(folder + "/findings")) {
+  const auto names = list_folder(folder + "/findings");
+  for (const auto& name : *names) {
     const auto finding = read_finding(folder + "/findings/" + name);
     EXPECT_TRUE(finding) << finding.error().message;
     if (finding) findings.push_back(*finding);
@@ -302,7 +303,8 @@ TEST(Campaign, KilledAtAnyMomentItGoesOn) {
   EXPECT_EQ(json["sessions"], 5);
   EXPECT_EQ(findings_in(campaign).size(), 1U);
   EXPECT_THAT(*list_folder(folder.path("campaign/running")), testing::IsEmpty());
-  for (const auto& [name, bytes] : folder.contents()) EXPECT_THAT(name, testing::Not(HasSubstr(kTemporary)));
+  const auto contents = folder.contents();
+  for (const auto& [name, bytes] : contents) EXPECT_THAT(name, testing::Not(HasSubstr(kTemporary)));
 }
 
 TEST(Campaign, ASignalEndsItInOrder) {

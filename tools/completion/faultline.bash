@@ -6,6 +6,7 @@ _faultline_values() {
     --paging) echo "4 5" ;;
     --sink) echo "auto shadow two-dimensional" ;;
     --linux) echo "4.0 4.4 4.9 4.14 4.19 5.4 5.10 5.15 6.1 6.6 6.12 6.18" ;;
+    --judges) echo "reference model kvm hosted linux" ;;
     --backend) echo "auto kvm hosted" ;;
     --fault-format | --stats-format) echo "text jsonl" ;;
     --path) echo "lock_vma_under_rcu find_vma expand_stack do_anonymous_page do_anonymous_page:zero_page do_read_fault do_fault_around do_cow_fault do_shared_fault page_mkwrite do_wp_page wp_page_reuse wp_page_copy wp_page_shared do_numa_page bad_area bad_area_access_error beyond_end_of_file" ;;
@@ -23,7 +24,7 @@ _faultline() {
   COMPREPLY=()
 
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "run walk inspect doctor conform --help --version" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "run walk inspect doctor conform fuzz --help --version" -- "$current")
     return
   fi
   case $command in
@@ -32,8 +33,26 @@ _faultline() {
     inspect) options="--timeline --faults --heat --exit --fault --at --html --trace --folded --counts --tui --address --vma --path --outcome --process --time --json --csv --top --help" ;;
     doctor) options="--json --help" ;;
     conform) options="--cases --full --seed --case --rule --feature --section --baseline --json --junit --list --model-only --help" ;;
+    fuzz) options="--seed --jobs --time --programs --judges --backend --known --json --raw --failures --output --operations --help" ;;
     *) return ;;
   esac
+
+  # A campaign's folder, or a command and its file.
+  if [ "$command" = fuzz ]; then
+    case $previous in
+      --backend | --judges) mapfile -t COMPREPLY < <(compgen -W "$(_faultline_values "$previous")" -- "$current") ;;
+      --seed | --jobs | --time | --programs | --operations) ;;
+      *)
+        if [[ $current == -* ]]; then
+          mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+        elif [ "$COMP_CWORD" -eq 2 ]; then
+          mapfile -t COMPREPLY < <(compgen -W "replay minimize run generate" -- "$current"; compgen -f -- "$current")
+        else
+          mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        fi ;;
+    esac
+    return
+  fi
 
   # The files of inspect stand anywhere, and diff before them.
   if [ "$command" = inspect ]; then

@@ -31,8 +31,7 @@ Json figures_json(const Figures& f, const FigureNames& names, double seconds, un
   Json json;
   json["format"] = kFormat;
   json["sessions"] = sessions;
-  Json& time = json["seconds"];
-  time["wall"] = seconds;
+  Json time{{"wall", seconds}};
   for (std::size_t i = 0; i < kCounts; ++i) {
     const auto count = static_cast<Count>(i);
     if (is_time(count)) {
@@ -41,6 +40,7 @@ Json figures_json(const Figures& f, const FigureNames& names, double seconds, un
       json[std::string(name(count))] = f.counts[i];
     }
   }
+  json["seconds"] = std::move(time);
   json["known"] = Json::object();
   for (std::size_t i = 0; i < names.rules.size() && i < kMaxRules; ++i) {
     if (f.rules[i] != 0) json["known"][names.rules[i]] = f.rules[i];

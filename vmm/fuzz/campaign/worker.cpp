@@ -85,6 +85,7 @@ Worker::Candidate Worker::next() {
   if (dice < kFreshPercent + kCrossPercent)
     program = crossover(program, corpus_.program(corpus_.pick(random_)), random_);
   for (std::uint64_t changes = 1 + random_() % kMostChanges; changes > 0; --changes) mutate(program, random_);
+  if (program.operations.empty()) return {fresh_program(), std::nullopt};
   return {std::move(program), parent};
 }
 
