@@ -145,9 +145,15 @@ FileOperand World::file_of(const mmu::Vma& vma) const {
 // What is cached is newer than the file, and stays cached: nothing needs to be written back first.
 void World::resize(FileOperand file, std::uint64_t bytes) {
   mmu::FileMapping& mapping = *files_.at(static_cast<std::size_t>(file) - 1);
+  const std::uint64_t before = mapping.file().size();
   static_cast<ProgramFile&>(mapping.file()).resize(bytes);
   mmu::unmap_file_range(mapping, Pgoff(page_align(bytes) >> kPageShift), kLastPage, mmu::PrivateCopies::kZapToo);
-  mapping.truncate(bytes);
+  if (bytes <= before) return mapping.truncate(bytes);
+  // What was stored behind the old end, in its last page: a disk file system zeroes it, a file in
+  // memory keeps it.
+  const std::vector<std::byte> zeroes(page_align(before) - before);
+  if (mapping.kind() == mmu::FileKind::kRegular) return mapping.update_cached(before, zeroes);
+  mapping.mark_dirty(Pgoff(before >> kPageShift));
 }
 
 std::optional<std::string> World::check() const {
