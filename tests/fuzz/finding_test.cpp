@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -12,6 +13,7 @@
 #include <sstream>
 
 #include "tests/fuzz/fake_judge.hpp"
+#include "vmm/fuzz/campaign/files.hpp"
 #include "vmm/fuzz/finding/reproducer.hpp"
 #include "vmm/fuzz/generate.hpp"
 #include "vmm/fuzz/shrink.hpp"
@@ -102,6 +104,17 @@ TEST_F(FindingTest, ItExplainsItself) {
   EXPECT_THAT(traces,
               HasSubstr(">   1  write 4 512g 1\n*      reference  done\n*      model      SIGSEGV SEGV_MAPERR"));
   EXPECT_THAT(traces, HasSubstr("    2  read 4 512g\n       all        done\n"));
+}
+
+TEST_F(FindingTest, WhatAKilledWriterLeavesIsRemoved) {
+  const fs::path dead = fs::path(root_) / ".tmp-999999999-finding-0",
+                 own = dead.parent_path() / fmt::format(".tmp-{}-x", ::getpid());
+  fs::create_directories(dead);
+  fs::create_directories(own);
+  spill(dead / "program.txt", "half of it");
+  remove_leftovers(root_);
+  EXPECT_FALSE(fs::exists(dead));
+  EXPECT_TRUE(fs::exists(own)) << "its writer is alive";
 }
 
 TEST_F(FindingTest, WhatCannotBeWrittenIsAnError) {

@@ -41,6 +41,7 @@ std::string field_means(std::string_view field) {
   if (field == "processes") return "which processes are alive at the end";
   if (field == "invariants") return "an invariant that is broken";
   if (field == "failed") return "a judge that failed";
+  if (field == "crash") return "a judge that died";
   return "something else";
 }
 
