@@ -15,7 +15,7 @@ namespace faultline::vmm::fuzz {
 
 class Engine {
  public:
-  static constexpr Gva kCode{0x3000'0000'0000}, kList = kCode + kPageSize, kEnd = kList + kPageSize;
+  static constexpr Gva kCode{0x1000'0000'0000}, kList = kCode + kPageSize, kEnd = kList + kPageSize;
   // Accesses in one list; the record behind the last one is the end.
   static constexpr std::size_t kMaxRecords = kPageSize / FLE_RECORD_BYTES - 1;
 
