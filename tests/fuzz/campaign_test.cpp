@@ -300,11 +300,21 @@ TEST(Campaign, KilledAtAnyMomentItGoesOn) {
   settings.programs = 50;
   const auto end = run(settings, judges_of(plain, mistaken));
   const auto json = nlohmann::json::parse(end.campaign_json);
-  EXPECT_EQ(json["sessions"], 5);
+  EXPECT_GE(json["sessions"], 2) << "one that was killed at once was none";
+  EXPECT_LE(json["sessions"], 5);
   EXPECT_EQ(findings_in(campaign).size(), 1U);
   EXPECT_THAT(*list_folder(folder.path("campaign/running")), testing::IsEmpty());
-  const auto contents = folder.contents();
-  for (const auto& [name, bytes] : contents) EXPECT_THAT(name, testing::Not(HasSubstr(kTemporary)));
+  // The jobs die a moment after their parent.
+  const auto leftovers = [&folder] {
+    const auto contents = folder.contents();
+    return std::ranges::any_of(contents,
+                               [](const auto& file) { return file.first.find(kTemporary) != std::string::npos; });
+  };
+  for (int i = 0; i < 100 && leftovers(); ++i) {
+    ::usleep(50'000);
+    ASSERT_TRUE(CampaignDirectory::open(campaign));
+  }
+  EXPECT_FALSE(leftovers());
 }
 
 TEST(Campaign, ASignalEndsItInOrder) {
