@@ -157,8 +157,13 @@ SysResult<Gva> mmap_hugetlb(const MmapRequest& r) {
   return sys_error(r.length == 0 || !known ? EINVAL : ENOMEM);
 }
 
+constexpr std::uint64_t kMaxErrno = 4095;  // MAX_ERRNO: IS_ERR_VALUE
+
 // Where the mapping goes, and what it may not take.
 SysResult<Gva> choose_address(const AddressSpace& mm, const MmapRequest& r, int flags, std::uint64_t length) {
+  // Linux has addresses and errors in one value: an exact address among its last 4095 is an error.
+  if ((flags & MAP_FIXED) != 0 && r.address > ~0ULL - kMaxErrno && length <= mm.task_size().raw())
+    return sys_error(static_cast<int>(~r.address) + 1);
   const std::uint64_t hint = (flags & MAP_FIXED) != 0 ? r.address : round_hint_to_min(mm, r.address);
   // Shared anonymous memory is placed as its tmpfs file would be: aligned to pages only.
   const bool shared_anonymous = r.file == nullptr && (flags & MAP_SHARED) != 0;
