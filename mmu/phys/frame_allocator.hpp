@@ -71,13 +71,16 @@ class FrameAllocator {
 
   // Makes the n-th allocation from now fail, once (0 = none); for fault-injection tests.
   void fail_nth(std::uint64_t n) { fail_countdown_ = n; }
-  // How far off that is; 0 = none.
-  [[nodiscard]] std::uint64_t pending_failure() const { return fail_countdown_; }
   [[nodiscard]] std::uint64_t failing_nth() const { return fail_countdown_; }
 
   // The state as it is now, to come back to: the same requests are then answered by the same
   // frames. Only for this allocator.
   class Mark {
+   public:
+    [[nodiscard]] std::uint64_t used_frames() const { return used_; }
+    [[nodiscard]] std::int64_t metadata_bytes() const { return metadata_bytes_; }
+
+   private:
     friend class FrameAllocator;
     struct Saved {
       std::int32_t refcount, mapcount;
