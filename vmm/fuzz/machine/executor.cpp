@@ -132,6 +132,15 @@ AfterFault Executor::signalled(StepResult& step, int signal, int code, std::uint
   return AfterFault::kNext;
 }
 
+// A call of the vsyscall page goes on wherever the stack says: nobody can tell. Anything else there is
+// refused, without an address and an error code of its own.
+AfterFault Executor::vsyscall(StepResult& step, Gva address) {
+  if ((address.raw() & 0x3ff) != 0 || address.page_offset() >= 0xc00) return signalled(step, SIGSEGV, kSiKernel, 0, 0);
+  step.end = StepEnd::kNotJudged;
+  stopped_ = true;
+  return AfterFault::kStop;
+}
+
 AfterFault Executor::killed(StepResult& step) {
   step.end = StepEnd::kKilled;
   stopped_ = true;
@@ -152,7 +161,8 @@ AfterFault Executor::page_fault(std::size_t index, Gva address, mmu::ErrorCode e
   const mmu::FaultOutcome outcome =
       mmu::handle_page_fault(mm, {.address = address, .error = error, .ip = place_of(access)});
   if (!processor_.owns(address)) {
-    step.faults.push_back({address.raw(), error.raw()});
+    // As signals tell it: not whether something is mapped at an address of the kernel's.
+    step.faults.push_back({address.raw(), outcome.reported_error.raw()});
     step.minor += static_cast<std::uint32_t>(mm.counters.minor - before.minor);
     step.major += static_cast<std::uint32_t>(mm.counters.major - before.major);
     step.features.push_back(feature(touch_of(access.op), walk, controls_, &outcome));
@@ -161,6 +171,7 @@ AfterFault Executor::page_fault(std::size_t index, Gva address, mmu::ErrorCode e
   if (endless && !flips_.any()) broken(fmt::format("step {}: the access faults for ever", first_ + index));
   if (endless || kills(outcome.result)) return killed(step);
   if (outcome.resolved() || outcome.result == mmu::FaultResult::kInterrupted) return AfterFault::kAgain;
+  if (outcome.result == mmu::FaultResult::kVsyscall) return vsyscall(step, address);
   const Signal signal = signal_of(outcome.result);
   return signalled(step, signal.number, signal.code, address.raw(), outcome.reported_error.raw());
 }

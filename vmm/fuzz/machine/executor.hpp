@@ -36,6 +36,7 @@ class Executor final : public AccessSink {
   Result<void> restore_controls();
   void check(std::size_t step);
   void broken(std::string what) { trace_.broken.push_back(std::move(what)); }
+  AfterFault vsyscall(StepResult& step, Gva address);
   AfterFault killed(StepResult& step);
   AfterFault signalled(StepResult& step, int signal, int code, std::uint64_t address, std::uint32_t error);
 
