@@ -10,8 +10,8 @@
 
 namespace faultline::tools {
 
+using vmm::fuzz::CampaignProgress;
 using vmm::fuzz::Count;
-using vmm::fuzz::Snapshot;
 
 namespace {
 
@@ -41,7 +41,7 @@ double seconds(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }
 
 }  // namespace
 
-std::string progress_line(const Snapshot& s, std::size_t columns) {
+std::string progress_line(const CampaignProgress& s, std::size_t columns) {
   const std::array<std::string, 8> parts{
       clock_text(s.seconds),
       short_count(s.session[Count::kPrograms]) + " programs",
@@ -71,7 +71,7 @@ void FuzzProgress::print(const std::string& line) {
   std::fflush(stderr);
 }
 
-void FuzzProgress::progress(const Snapshot& snapshot) {
+void FuzzProgress::progress(const CampaignProgress& snapshot) {
   constexpr double kPlainEvery = 10;
   constexpr std::size_t kPlainColumns = 200;
   if (terminal_) {
@@ -90,7 +90,7 @@ void FuzzProgress::finding(const std::string& folder, const std::string& line) {
 void FuzzProgress::note(const std::string& line) { print("faultline: " + line); }
 
 std::string closing_text(const vmm::fuzz::CampaignEnd& end, const std::string& folder) {
-  const Snapshot& s = end.last;
+  const CampaignProgress& s = end.last;
   fmt::memory_buffer out;
   const auto add = [&out](const std::string& line) { fmt::format_to(std::back_inserter(out), "{}\n", line); };
   add(fmt::format("{} programs, {} steps, {} faults in {:.1f} s ({:.0f} programs a second)",

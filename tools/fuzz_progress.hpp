@@ -14,7 +14,7 @@ class FuzzProgress final : public vmm::fuzz::Watcher {
  public:
   FuzzProgress();
   ~FuzzProgress() override;
-  void progress(const vmm::fuzz::Snapshot& snapshot) override;
+  void progress(const vmm::fuzz::CampaignProgress& snapshot) override;
   void finding(const std::string& folder, const std::string& line) override;
   void note(const std::string& line) override;
 
@@ -26,7 +26,7 @@ class FuzzProgress final : public vmm::fuzz::Watcher {
 };
 
 // The figures in one line: what a terminal of so many columns has room for.
-[[nodiscard]] std::string progress_line(const vmm::fuzz::Snapshot& snapshot, std::size_t columns);
+[[nodiscard]] std::string progress_line(const vmm::fuzz::CampaignProgress& snapshot, std::size_t columns);
 // What is said at the end: figures, where the time went, rules that explained something.
 [[nodiscard]] std::string closing_text(const vmm::fuzz::CampaignEnd& end, const std::string& folder);
 

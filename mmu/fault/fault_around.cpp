@@ -10,7 +10,8 @@ bool do_fault_around(FaultContext& f) {
   constexpr std::uint64_t kWindow = AddressSpace::kFaultAroundPages;
   const std::uint64_t vpn = f.address.page().raw();
   const std::uint64_t first = std::max(vpn & ~(kWindow - 1), f.vma.start.page().raw());
-  const std::uint64_t table_end = (vpn | (kEntriesPerTable - 1)) + 1;
+  const PagingMode mode = f.mm.mode();
+  const std::uint64_t table_end = (vpn | (entries_per_table(1, mode) - 1)) + 1;
   // Linux counts the window from its clipped start.
   const std::uint64_t end = std::min({first + kWindow, table_end, f.vma.end.page().raw()});
 
@@ -23,8 +24,8 @@ bool do_fault_around(FaultContext& f) {
   for (std::uint64_t at = first; at < end; ++at) {
     const std::optional<Gfn> frame = file.find(first_index + (at - first));
     if (!frame) continue;
-    const PteSlot slot(f.mm.frames().memory(), f.slot.address().page(), static_cast<unsigned>(at) % kEntriesPerTable);
     const Gva va{Vpn(at)};
+    const PteSlot slot(f.mm.frames().memory(), f.slot.address().page(), table_index(va, 1, mode), mode);
     if (!f.editor().install(slot, va, Pte::make(*frame, f.vma.page_prot()))) continue;
     f.mm.frames().get(*frame);
     count_mapped(f.mm, *frame);

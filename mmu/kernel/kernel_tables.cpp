@@ -33,27 +33,28 @@ tl::expected<PteSlot, PopulateError> populate_kernel_tables(FrameAllocator& fram
   const PhysMemory& memory = frames.memory();
   Gfn table = root;
   for (Level level = levels(mode); level > wanted; --level) {
-    const PteSlot slot(memory, table, table_index(va, level));
+    const PteSlot slot(memory, table, table_index(va, level, mode), mode);
     Pte entry = slot.load();
     if (entry.none()) {
       const std::optional<Gfn> fresh = frames.allocate(FrameKind::kTable, Zeroing::kNeeded);
       if (!fresh) return tl::unexpected(PopulateError::kNoMemory);
       owned.push_back(*fresh);
-      entry = Pte::make(*fresh, Pte::kKernelTableFlags);
+      entry = Pte::make(*fresh, table_flags(va, level, mode));
       PtEditor::link_table(slot, va, level, entry, nullptr);
     }
     if (entry.kind(level) != PteKind::kTable) return tl::unexpected(PopulateError::kMapped);
     table = entry.frame(level);
     if (!memory.contains(table)) return tl::unexpected(PopulateError::kOutside);
   }
-  return PteSlot(memory, table, table_index(va, wanted));
+  return PteSlot(memory, table, table_index(va, wanted, mode), mode);
 }
 
 Result<void> KernelTables::map(Gva va, Gfn frame, std::uint64_t flags, Level level) {
   if (!is_canonical(va, mode()) || !fault_in_kernel_space(va, mode()))
     return fail(fmt::format("{:#x}: not an address of the kernel half", va.raw()));
-  if (va.raw() % level_span(level) != 0 || Gpa(frame).raw() % level_span(level) != 0)
-    return fail(fmt::format("{:#x}: not aligned to its page of {:#x} bytes", va.raw(), level_span(level)));
+  const std::uint64_t bytes = level_span(level, mode());
+  if (va.raw() % bytes != 0 || Gpa(frame).raw() % bytes != 0)
+    return fail(fmt::format("{:#x}: not aligned to its page of {:#x} bytes", va.raw(), bytes));
   const auto slot = populate_kernel_tables(frames(), mode(), root(), va, level, owned_);
   if (!slot) return fail(fmt::format("{:#x}: {}", va.raw(), why(slot.error())));
   TlbGather gather(*tables_);

@@ -21,9 +21,9 @@ void TlbGather::widen(Gva start, std::uint64_t bytes) {
 
 void TlbGather::invalidate(Gva va, Gfn frame, Level level) {
   if (at_exit()) return;
-  widen(va, level_span(level));
+  widen(va, level_span(level, tables_.mode()));
   ++pages_;
-  const std::uint64_t count = level_span(level) >> kPageShift;
+  const std::uint64_t count = level_span(level, tables_.mode()) >> kPageShift;
   if (!stale_.empty()) {
     FrameRange& last = stale_.back();
     if (last.first + last.count == frame) {
@@ -43,7 +43,7 @@ void TlbGather::retire_frame(Gfn frame) {
 
 void TlbGather::retire_table(Gva va, Level level, Gfn table, Gpa parent) {
   if (at_exit()) return tables_.release_table(table, parent);
-  widen(va, level_span(level));
+  widen(va, level_span(level, tables_.mode()));
   retired_tables_.push_back({table, parent});
 }
 

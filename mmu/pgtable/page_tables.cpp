@@ -9,14 +9,22 @@
 namespace faultline::mmu {
 
 namespace {
-constexpr unsigned kKernelFirst = kEntriesPerTable / 2;  // entries of the upper half
-constexpr std::size_t kKernelBytes = (kEntriesPerTable - kKernelFirst) * sizeof(std::uint64_t);
-
-constexpr std::uint64_t table_flags(Gva va) {
-  const bool upper_half = (va.raw() >> 63) != 0;
-  return upper_half ? Pte::kKernelTableFlags : Pte::kTableFlags;
+// The bytes of the top-level table that are the kernel's.
+struct KernelPart {
+  std::size_t first, count;
+};
+constexpr KernelPart kernel_part(PagingMode mode) {
+  const unsigned all = entries_per_table(levels(mode), mode), users = user_entries(mode);
+  return {std::size_t{users} * entry_bytes(mode), std::size_t{all - users} * entry_bytes(mode)};
 }
+
+constexpr bool is_pdpte(Level level, PagingMode mode) { return mode == PagingMode::kPae && level == 3; }
 }  // namespace
+
+std::uint64_t table_flags(Gva va, Level level, PagingMode mode) {
+  if (is_pdpte(level, mode)) return Pte::kPresent;
+  return va >= task_size_max(mode) ? Pte::kKernelTableFlags : Pte::kTableFlags;
+}
 
 std::unique_ptr<PageTables> PageTables::create(FrameAllocator& frames, TlbSink& sink, PagingMode mode,
                                                Gfn kernel_half) {
@@ -24,7 +32,8 @@ std::unique_ptr<PageTables> PageTables::create(FrameAllocator& frames, TlbSink& 
   if (!root) return nullptr;
   if (kernel_half != Gfn(0)) {
     const PhysMemory& memory = frames.memory();
-    std::memcpy(memory.page(*root).data() + kKernelBytes, memory.page(kernel_half).data() + kKernelBytes, kKernelBytes);
+    const KernelPart part = kernel_part(mode);
+    std::memcpy(memory.page(*root).data() + part.first, memory.page(kernel_half).data() + part.first, part.count);
   }
   return std::unique_ptr<PageTables>(new PageTables(frames, sink, mode, *root));
 }
@@ -78,17 +87,18 @@ void PageTables::free_held() {
 PteSlot PageTables::populate_to(Level wanted, Gva va, EditLog* log) {
   Gfn table = root_;
   for (Level level = levels(mode_); level > wanted; --level) {
-    const PteSlot slot(memory(), table, table_index(va, level));
+    const PteSlot slot = slot_of(table, va, level);
     Pte entry = slot.load();
     if (entry.none()) {
       const std::optional<Gfn> fresh = table_for(slot.address());
       if (!fresh) return {};
-      const Gva base(va.raw() & ~(level_span(level) - 1));
+      const Gva base(va.raw() & ~(level_span(level, mode_) - 1));
       if (log != nullptr) log->add_allocated(*fresh);
-      const Pte linked = Pte::make(*fresh, table_flags(va));
+      const Pte linked = Pte::make(*fresh, table_flags(va, level, mode_));
       if (PtEditor::link_table(*this, slot, base, level, linked, log)) {
         ++tables_;
         entry = linked;
+        if (is_pdpte(level, mode_)) reload_pdptes(base);
       } else {  // somebody else was faster
         frames_.put(*fresh);
         entry = slot.load();
@@ -97,7 +107,16 @@ PteSlot PageTables::populate_to(Level wanted, Gva va, EditLog* log) {
     FL_CHECK(entry.kind(level) == PteKind::kTable);
     table = entry.frame(level);
   }
-  return PteSlot(memory(), table, table_index(va, wanted));
+  return slot_of(table, va, wanted);
+}
+
+void PageTables::reload_pdptes(Gva base) {
+  sink_.flush({.root = Gpa(root_),
+               .start = base,
+               .end = base + level_span(3, mode_),
+               .frames = {},
+               .pages = 0,
+               .tables_freed = true});
 }
 
 PteSlot PageTables::find(Gva va) const {
@@ -106,12 +125,12 @@ PteSlot PageTables::find(Gva va) const {
 }
 
 void PageTables::free_tables(Gva start, Gva end, Gva floor, Gva ceiling, TlbGather& gather) {
-  const Gva half(std::uint64_t{1} << (linear_bits(mode_) - 1));
-  if (ceiling >= task_size_max(mode_)) ceiling = half;
   const Level top = levels(mode_);
-  for (std::uint64_t at = start.raw() & ~(level_span(top) - 1); at < end.raw(); at += level_span(top)) {
-    const PteSlot slot(memory(), root_, table_index(Gva(at), top));
-    free_subtree(slot, top, Gva(at), {start, end, floor, ceiling}, gather);
+  const std::uint64_t span = level_span(top, mode_);
+  const Gva half(user_entries(mode_) * span);
+  if (ceiling >= task_size_max(mode_)) ceiling = half;
+  for (std::uint64_t at = start.raw() & ~(span - 1); at < end.raw(); at += span) {
+    free_subtree(slot_of(root_, Gva(at), top), top, Gva(at), {start, end, floor, ceiling}, gather);
   }
 }
 
@@ -119,14 +138,14 @@ bool PageTables::free_empty_table(Gva va, TlbGather& gather) {
   Gfn table = root_;
   PteSlot parent;
   for (Level level = levels(mode_); level > 1; --level) {
-    parent = PteSlot(memory(), table, table_index(va, level));
+    parent = slot_of(table, va, level);
     const Pte entry = parent.load();
     if (entry.kind(level) != PteKind::kTable) return false;
     table = entry.frame(level);
   }
-  for (unsigned i = 0; i < kEntriesPerTable; ++i)
-    if (!PteSlot(memory(), table, i).load().none()) return false;
-  PtEditor(gather).unlink_table(parent, Gva(va.raw() & ~(level_span(2) - 1)), 2);
+  for (unsigned i = 0; i < entries_per_table(1, mode_); ++i)
+    if (!PteSlot(memory(), table, i, mode_).load().none()) return false;
+  PtEditor(gather).unlink_table(parent, Gva(va.raw() & ~(level_span(2, mode_) - 1)), 2);
   return true;
 }
 
@@ -137,13 +156,13 @@ void PageTables::free_subtree(PteSlot parent, Level level, Gva base, const FreeR
   if (entry.kind(level) != PteKind::kTable) return;
   const Gfn table = entry.frame(level);
   if (level > 2) {
-    const std::uint64_t step = level_span(level - 1);
+    const std::uint64_t step = level_span(level - 1, mode_);
     const std::uint64_t from = std::max(base.raw(), range.start.raw() & ~(step - 1));
-    const std::uint64_t to = std::min(base.raw() + level_span(level), range.end.raw());
+    const std::uint64_t to = std::min(base.raw() + level_span(level, mode_), range.end.raw());
     for (std::uint64_t at = from; at < to; at += step)
-      free_subtree(PteSlot(memory(), table, table_index(Gva(at), level - 1)), level - 1, Gva(at), range, gather);
+      free_subtree(slot_of(table, Gva(at), level - 1), level - 1, Gva(at), range, gather);
   }
-  if (base < range.floor || base + level_span(level) > range.ceiling) return;
+  if (base < range.floor || base + level_span(level, mode_) > range.ceiling) return;
   PtEditor(gather).unlink_table(parent, base, level);
 }
 

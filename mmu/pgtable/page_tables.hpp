@@ -23,14 +23,18 @@ namespace faultline::mmu {
 
 class TlbGather;
 
+// Flags of a table that an entry of `level` for `va` points to (Linux _PAGE_TABLE, _KERNPG_TABLE).
+// A PDPTE of PAE paging has P and no rights: they are reserved there.
+[[nodiscard]] std::uint64_t table_flags(Gva va, Level level, PagingMode mode);
+
 class PageTables {
  public:
   // At most this many table pages wait for a full drop (1 MiB of guest memory).
   static constexpr std::size_t kMaxHeld = 256;
 
-  // Allocates the root; nothing when memory is short. `kernel_half` fills entries 256..511 of
-  // the root with the supervisor mappings that every address space shares (a root-level table
-  // frame to copy from; Gfn(0) for none).
+  // Allocates the root; nothing when memory is short. `kernel_half` fills the entries of the root
+  // above user_entries(mode) with the supervisor mappings that every address space shares (a
+  // root-level table frame to copy from; Gfn(0) for none).
   static std::unique_ptr<PageTables> create(FrameAllocator& frames, TlbSink& sink, PagingMode mode, Gfn kernel_half);
   ~PageTables();
   PageTables(const PageTables&) = delete;
@@ -71,6 +75,11 @@ class PageTables {
  private:
   friend class TlbGather;
   PageTables(FrameAllocator& frames, TlbSink& sink, PagingMode mode, Gfn root);
+  [[nodiscard]] PteSlot slot_of(Gfn table, Gva va, Level level) const {
+    return {memory(), table, table_index(va, level, mode_), mode_};
+  }
+  // PAE: the processor reads PDPTEs when CR3 is loaded, and only then (Linux pud_populate).
+  void reload_pdptes(Gva base);
   std::optional<Gfn> table_for(Gpa parent_slot);
   void release_table(Gfn table, Gpa parent_slot);  // after the flush
   void free_held();                                // after a full drop

@@ -7,6 +7,7 @@ namespace {
 bool key_denies(const Walk& walk, const Processor& cpu, const ProcessorAccess& access, bool user_access) {
   const ProtectionControls& p = cpu.protection;
   const bool user_page = walk.last().rights.user;
+  if (!long_mode(cpu.mode)) return false;
   if (access.kind == AccessKind::kFetch || !(user_page ? p.pke : p.pks)) return false;
   const unsigned key = walk.last().entry.protection_key();
   const std::uint32_t rights = (user_page ? p.pkru : p.pkrs) >> (2 * key);
@@ -37,7 +38,8 @@ std::optional<ErrorCode> page_fault_of(const Walk& walk, const Processor& cpu, c
   std::uint32_t bits = 0;
   if (user_access) bits |= ErrorCode::kUser;
   if (access.kind == AccessKind::kWrite) bits |= ErrorCode::kWrite;
-  const bool fetch_reported = cpu.paging.nxe || cpu.protection.smep;
+  const bool has_nx = cpu.mode != PagingMode::kTwoLevel;
+  const bool fetch_reported = (has_nx && cpu.paging.nxe) || cpu.protection.smep;
   if (access.kind == AccessKind::kFetch && fetch_reported) bits |= ErrorCode::kFetch;
 
   if (walk.end == WalkEnd::kNotPresent) return ErrorCode(bits);
@@ -52,9 +54,10 @@ std::optional<ErrorCode> page_fault_of(const Walk& walk, const Processor& cpu, c
 bool mark_used(const PhysMemory& memory, const Walk& walk, AccessKind kind) {
   for (unsigned i = 0; i < walk.count; ++i) {
     const WalkStep& step = walk.steps[i];
+    if (walk.mode == PagingMode::kPae && step.level == 3) continue;  // PDPTEs have no A
     std::uint64_t flags = Pte::kAccessed;
     if (i + 1 == walk.count && kind == AccessKind::kWrite) flags |= Pte::kDirty;
-    const PteSlot slot(memory, step.slot.page(), table_index(walk.address, step.level));
+    const PteSlot slot(memory, step.slot.page(), table_index(walk.address, step.level, walk.mode), walk.mode);
     if (!slot.set_if_still(step.entry, flags)) return false;
   }
   return true;

@@ -4,7 +4,33 @@
 
 namespace faultline::mmu {
 
-std::uint64_t reserved_bits(Pte entry, Level level, const PagingRules& rules) {
+namespace {
+
+constexpr std::uint64_t bit_range(unsigned high, unsigned low) { return (~0ULL >> (63 - high)) & ~0ULL << low; }
+
+// SDM vol. 3A, "32-Bit Paging": only in entries that map pages of 4 MiB. With PSE-36 bits 20:13
+// are address bits 39:32, of which MAXPHYADDR bits exist.
+std::uint64_t reserved_of_two_levels(Pte entry, Level level, const PagingRules& rules) {
+  if (level == 1 || !rules.pse || !entry.has(Pte::kPageSizeBit)) return 0;
+  if (!rules.pse36) return bit_range(21, 13);
+  const unsigned address_bits = rules.phys_bits < 40 ? rules.phys_bits : 40;
+  return bit_range(21, 21) | (bit_range(20, 13) & ~((std::uint64_t{1} << (address_bits - 32 + 13)) - 1));
+}
+
+// SDM vol. 3A, "PAE Paging": what long mode ignores above the address is reserved.
+std::uint64_t reserved_of_pae(Pte entry, Level level, const PagingRules& rules) {
+  std::uint64_t reserved = bit_range(62, rules.phys_bits);
+  if (level == 3) return reserved | Pte::kNoExecute | bit_range(2, 1) | bit_range(8, 5);
+  if (!rules.nxe) reserved |= Pte::kNoExecute;
+  if (level == 2 && entry.has(Pte::kPageSizeBit)) reserved |= bit_range(20, 13);
+  return reserved;
+}
+
+}  // namespace
+
+std::uint64_t reserved_bits(Pte entry, Level level, const PagingRules& rules, PagingMode mode) {
+  if (mode == PagingMode::kTwoLevel) return reserved_of_two_levels(entry, level, rules);
+  if (mode == PagingMode::kPae) return reserved_of_pae(entry, level, rules);
   std::uint64_t reserved = Pte::kAddressMask & ~((std::uint64_t{1} << rules.phys_bits) - 1);
   if (!rules.nxe) reserved |= Pte::kNoExecute;
   if (level >= 4) {
@@ -18,9 +44,9 @@ std::uint64_t reserved_bits(Pte entry, Level level, const PagingRules& rules) {
 }
 
 Walk walk(const PhysMemory& memory, Gfn root, PagingMode mode, Gva va, const PagingRules& rules) {
-  const auto load = [&memory](Gpa at) -> std::optional<Pte> {
+  const auto load = [&memory, mode](Gpa at) -> std::optional<Pte> {
     if (!memory.contains(at.page())) return std::nullopt;
-    return PteSlot(memory, at.page(), static_cast<unsigned>(at.page_offset() / sizeof(std::uint64_t))).load();
+    return PteSlot(memory, at.page(), static_cast<unsigned>(at.page_offset() / entry_bytes(mode)), mode).load();
   };
   return walk_with(load, root, mode, va, rules);
 }
@@ -29,7 +55,7 @@ LeafSlot find_leaf(const PhysMemory& memory, Gfn root, PagingMode mode, Gva va) 
   Gfn table = root;
   for (Level level = levels(mode);; --level) {
     if (!memory.contains(table)) return {};
-    const PteSlot slot(memory, table, table_index(va, level));
+    const PteSlot slot(memory, table, table_index(va, level, mode), mode);
     if (level == 1) return {slot, level};
     const Pte entry = slot.load();
     switch (entry.kind(level)) {

@@ -12,6 +12,12 @@
 
 namespace faultline::mmu {
 
+// The first frame of the page that a present leaf maps. Pages of 4 MiB have bits 39:32 of their
+// address in bits 20:13 (SDM vol. 3A, "32-Bit Paging", PSE-36).
+constexpr Gfn page_frame(Pte entry, Level level, PagingMode mode) {
+  if (mode != PagingMode::kTwoLevel || level == 1) return entry.frame(level);
+  return Gfn((entry.raw() & 0xffc0'0000) >> kPageShift | (entry.raw() >> 13 & 0xff) << (32 - kPageShift));
+}
 // Effective rights of a translation: W and U ANDed down the levels, NX ORed.
 struct Rights {
   bool write = true;
@@ -48,9 +54,12 @@ struct Walk {
   // Guest-physical address of `address`. Precondition: mapped().
   [[nodiscard]] Gpa physical() const {
     const WalkStep& leaf = last();
-    return Gpa(leaf.entry.frame(leaf.level)) + (address.raw() & (level_span(leaf.level) - 1));
+    return Gpa(page_frame(leaf.entry, leaf.level, mode)) + (address.raw() & (level_span(leaf.level, mode) - 1));
   }
 };
+
+// The four PDPTEs that PAE paging keeps in registers (pdpte.hpp).
+using PdpteRegisters = std::array<std::uint64_t, 4>;
 
 // What decides which bits of an entry are reserved.
 struct PagingRules {
@@ -59,12 +68,22 @@ struct PagingRules {
   bool huge_1g = true;      // CPUID.80000001H:EDX.Page1GB
   // AMD APM vol. 2, "Long-Mode Page Translation": bit 8 of PML4E and PML5E; Intel ignores it.
   bool top_global_reserved = false;
+  // Of 32-bit paging: CR4.PSE, without which PS means nothing, and CPUID.01H:EDX.PSE-36.
+  bool pse = true, pse36 = true;
+  // Of PAE paging: what MOV to CR3 loaded. Non-owning; null: the PDPTEs as they are in memory.
+  const PdpteRegisters* pdptes = nullptr;
 };
 
 // Bits of a present entry at `level` that must be zero (SDM, "Reserved bits").
-std::uint64_t reserved_bits(Pte entry, Level level, const PagingRules& rules);
+std::uint64_t reserved_bits(Pte entry, Level level, const PagingRules& rules, PagingMode mode = PagingMode::kFourLevel);
 inline std::uint64_t reserved_bits(Pte entry, Level level, unsigned phys_bits) {
   return reserved_bits(entry, level, PagingRules{.phys_bits = phys_bits});
+}
+
+// True when a present entry of `level` maps a page.
+constexpr bool maps_page(Pte entry, Level level, PagingMode mode, const PagingRules& rules) {
+  if (mode == PagingMode::kTwoLevel && level == 2 && !rules.pse) return false;
+  return entry.kind(level) == PteKind::kLeaf;
 }
 
 // Walks `va` from the table at `root`.

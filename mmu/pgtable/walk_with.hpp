@@ -20,14 +20,16 @@ Walk walk_with(const Load& load, Gfn root, PagingMode mode, Gva va, const Paging
   std::uint64_t allowed = Pte::kWrite | Pte::kUser;  // ANDed down the levels
   std::uint64_t denied = 0;                          // NX, ORed
   for (Level level = levels(mode);; --level) {
-    const Gpa slot = Gpa(table) + table_index(va, level) * sizeof(std::uint64_t);
-    const std::optional<Pte> loaded = load(slot);
+    const unsigned index = table_index(va, level, mode);
+    const Gpa slot = Gpa(table) + index * entry_bytes(mode);
+    const bool pdpte = mode == PagingMode::kPae && level == 3;  // neither rights nor NX in it
+    const std::optional<Pte> loaded = pdpte && rules.pdptes != nullptr ? Pte((*rules.pdptes)[index]) : load(slot);
     if (!loaded) {
       w.end = WalkEnd::kOutsideMemory;
       return w;
     }
     const Pte entry = *loaded;
-    if (entry.present()) {
+    if (entry.present() && !pdpte) {
       allowed &= entry.raw();
       denied |= entry.raw() & Pte::kNoExecute;
     }
@@ -42,15 +44,15 @@ Walk walk_with(const Load& load, Gfn root, PagingMode mode, Gva va, const Paging
       w.end = WalkEnd::kNotPresent;
       return w;
     }
-    if ((entry.raw() & reserved_bits(entry, level, rules)) != 0) {
+    if ((entry.raw() & reserved_bits(entry, level, rules, mode)) != 0) {
       w.end = WalkEnd::kReservedBit;
       return w;
     }
-    if (entry.kind(level) == PteKind::kLeaf) {
+    if (maps_page(entry, level, mode, rules)) {
       w.end = WalkEnd::kMapped;
       return w;
     }
-    table = entry.frame(level);
+    table = Gfn((entry.raw() & Pte::kAddressMask) >> kPageShift);
   }
 }
 

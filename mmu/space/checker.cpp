@@ -112,10 +112,12 @@ Contradiction check_table(SpaceCheck& check, Gfn gfn, Level level, Gva base) {
   if (check.mm.frames().at(gfn).kind != FrameKind::kTable)
     return fmt::format("table {:#x} is not marked as one", gfn.raw());
   if (!check.census.tables.insert(gfn).second) return fmt::format("table {:#x} is linked twice", gfn.raw());
-  for (unsigned i = 0; i < (root ? kEntriesPerTable / 2 : kEntriesPerTable); ++i) {
-    const Pte entry = PteSlot(memory, gfn, i).load();
+  const PagingMode mode = check.mm.mode();
+  const std::uint64_t span = level_span(level, mode);
+  for (unsigned i = 0; i < (root ? user_entries(mode) : entries_per_table(level, mode)); ++i) {
+    const Pte entry = PteSlot(memory, gfn, i, mode).load();
     if (entry.none()) continue;
-    const Gva va = base + i * level_span(level);
+    const Gva va = base + i * span;
     if (level == 1) {
       if (auto wrong = check_leaf(check, entry, va)) return wrong;
       continue;
@@ -124,7 +126,7 @@ Contradiction check_table(SpaceCheck& check, Gfn gfn, Level level, Gva base) {
       return fmt::format("entry {} of level {} at {:#x} is no table", entry.describe(level), level, va.raw());
     ++check.tables;
     const Vma* vma = check.mm.vmas.find(va);
-    if (vma == nullptr || vma->start >= va + level_span(level))
+    if (vma == nullptr || vma->start >= va + span)
       return fmt::format("table {:#x} at {:#x} serves no VMA", entry.frame(level).raw(), va.raw());
     if (auto wrong = check_table(check, entry.frame(level), level - 1, va)) return wrong;
   }

@@ -61,17 +61,18 @@ void copy_nonpresent(const Copy& c, PteSlot from, PteSlot to, Gva va, Pte entry)
 // Linux copy_pte_range: the part [start, end) of one page table.
 void copy_table(const Copy& c, Gfn from, Gfn to, Gva start, Gva end) {
   const PhysMemory& memory = c.parent.frames().memory();
+  const PagingMode mode = c.parent.mode();
   for (Gva va = start; va < end; va = va + kPageSize) {
-    const unsigned index = table_index(va, 1);
-    const PteSlot source(memory, from, index);
+    const unsigned index = table_index(va, 1, mode);
+    const PteSlot source(memory, from, index, mode);
     const Pte entry = source.load();
     switch (entry.kind(1)) {
       case PteKind::kNone: break;
       case PteKind::kLeaf:
-      case PteKind::kProtNone: copy_present(c, source, PteSlot(memory, to, index), va, entry); break;
+      case PteKind::kProtNone: copy_present(c, source, PteSlot(memory, to, index, mode), va, entry); break;
       case PteKind::kSwap:
       case PteKind::kMigration:
-      case PteKind::kMarker: copy_nonpresent(c, source, PteSlot(memory, to, index), va, entry); break;
+      case PteKind::kMarker: copy_nonpresent(c, source, PteSlot(memory, to, index, mode), va, entry); break;
       case PteKind::kTable: break;
     }
   }
@@ -80,9 +81,10 @@ void copy_table(const Copy& c, Gfn from, Gfn to, Gva start, Gva end) {
 // The tables below `from`, a table of `level`: the child gets each that the parent has, empty
 // ones too, as Linux's walk does.
 SysResult<void> copy_level(const Copy& c, Gfn from, Level level, Gva start, Gva end) {
+  const PagingMode mode = c.parent.mode();
   for (Gva at = start; at < end;) {
-    const Gva stop(std::min((at.raw() | (level_span(level) - 1)) + 1, end.raw()));
-    const Pte entry = PteSlot(c.parent.frames().memory(), from, table_index(at, level)).load();
+    const Gva stop(std::min((at.raw() | (level_span(level, mode) - 1)) + 1, end.raw()));
+    const Pte entry = PteSlot(c.parent.frames().memory(), from, table_index(at, level, mode), mode).load();
     if (entry.kind(level) == PteKind::kTable) {
       const PteSlot below = c.child.tables().populate_to(level - 1, at);
       if (!below.valid()) return sys_error(ENOMEM);

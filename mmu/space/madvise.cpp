@@ -112,9 +112,9 @@ void zap_and_reclaim(AddressSpace& mm, const Vma& vma, Gva start, Gva end) {
   const NotifierRange notify(mm, NotifierEvent::kClear, start, end);
   TlbGather gather(mm.tables());
   zap_range(mm, vma, start, end, gather, ZapMarkers::kKeep);
-  constexpr std::uint64_t kSpan = level_span(2);
+  const std::uint64_t span = level_span(2, mm.mode());
   if (mm.env().behaviour.pt_reclaim) {
-    for (std::uint64_t at = (start.raw() + kSpan - 1) & ~(kSpan - 1); at + kSpan <= end.raw(); at += kSpan)
+    for (std::uint64_t at = (start.raw() + span - 1) & ~(span - 1); at + span <= end.raw(); at += span)
       mm.tables().free_empty_table(Gva(at), gather);
   }
   gather.flush();

@@ -15,15 +15,18 @@ namespace faultline::mmu {
 namespace {
 
 constexpr std::uint64_t kHugeSize = level_span(2);
-// Programs get 47 bits unless they ask for more by a hint above (Linux DEFAULT_MAP_WINDOW).
-constexpr std::uint64_t kDefaultWindow = task_size_max(PagingMode::kFourLevel).raw();
+// Programs get 47 bits unless they ask for more by a hint above (Linux DEFAULT_MAP_WINDOW); without
+// long mode there is no more.
+std::uint64_t default_window(const AddressSpace& mm) {
+  return long_mode(mm.mode()) ? task_size_max(PagingMode::kFourLevel).raw() : mm.task_size().raw();
+}
 // MAP_32BIT searches the second gigabyte (find_start_end).
 constexpr std::uint64_t k32BitLow = 0x4000'0000, k32BitHigh = 0x8000'0000;
 constexpr int kMapAbove4G = 0x80;  // MAP_ABOVE4G, which this <sys/mman.h> may lack
 constexpr std::uint64_t k4Gigabytes = 1ULL << 32;
 
 // Where bottom-up searches start (Linux TASK_UNMAPPED_BASE).
-constexpr std::uint64_t kUnmappedBase = page_align(kDefaultWindow / 3);
+std::uint64_t unmapped_base(const AddressSpace& mm) { return page_align(default_window(mm) / 3); }
 
 // Any address; for offsets modulo 2 MiB, which Linux computes with wrap-around.
 constexpr std::uint64_t below_huge(std::uint64_t value) { return value & (kHugeSize - 1); }
@@ -93,7 +96,7 @@ bool overlaps(const AddressSpace& mm, std::uint64_t address, std::uint64_t lengt
 
 // Linux arch_get_unmapped_area: legacy, bottom-up.
 SysResult<Gva> bottom_up(const AddressSpace& mm, const PlacementRequest& r) {
-  Window window{kUnmappedBase, r.hint > kDefaultWindow ? mm.task_size().raw() : kDefaultWindow};
+  Window window{unmapped_base(mm), r.hint > default_window(mm) ? mm.task_size().raw() : default_window(mm)};
   if ((r.flags & MAP_32BIT) != 0) window = {k32BitLow, k32BitHigh};
   if (r.length > window.high) return sys_error(ENOMEM);
   if (r.hint != 0 && window.high - r.length >= r.hint && !overlaps(mm, r.hint, r.length)) return Gva(r.hint);
@@ -105,7 +108,8 @@ SysResult<Gva> bottom_up(const AddressSpace& mm, const PlacementRequest& r) {
 // Linux mmap_address_hint_valid: inside, and not across the border of the default window.
 bool hint_valid(const AddressSpace& mm, std::uint64_t hint, std::uint64_t length) {
   if (mm.task_size().raw() - length < hint) return false;
-  return (hint > kDefaultWindow) == (hint + length > kDefaultWindow);
+  const std::uint64_t border = default_window(mm);
+  return (hint > border) == (hint + length > border);
 }
 
 // Linux arch_get_unmapped_area_topdown.
@@ -115,7 +119,7 @@ SysResult<Gva> top_down(const AddressSpace& mm, const PlacementRequest& r) {
   if ((r.flags & MAP_32BIT) != 0) return bottom_up(mm, r);
   if (r.hint != 0 && hint_valid(mm, r.hint, r.length) && !overlaps(mm, r.hint, r.length)) return Gva(r.hint);
   Window window{(r.flags & kMapAbove4G) != 0 ? k4Gigabytes : kPageSize, mm.mmap_base.raw()};
-  if (r.hint > kDefaultWindow) window.high += mm.task_size().raw() - kDefaultWindow;
+  if (r.hint > default_window(mm)) window.high += mm.task_size().raw() - default_window(mm);
   if (const auto found = highest_gap(mm, window, r.length)) return *found;
   return bottom_up(mm, r);
 }

@@ -12,14 +12,15 @@ namespace faultline::mmu {
 // free no table.
 template <class Visit>
 void for_each_slot(const AddressSpace& mm, Gva start, Gva end, Visit visit) {
+  const PagingMode mode = mm.mode();
   for (std::uint64_t at = start.raw(); at < end.raw();) {
     const Walk walk = mm.tables().walk(Gva(at));
     const Level level = walk.last().level;
-    const std::uint64_t table_end = std::min((at | (level_span(std::max(level, 2U)) - 1)) + 1, end.raw());
+    const std::uint64_t table_end = std::min((at | (level_span(std::max(level, 2U), mode) - 1)) + 1, end.raw());
     if (level == 1) {
       const Gfn table = walk.last().slot.page();
       for (; at < table_end; at += kPageSize)
-        visit(PteSlot(mm.frames().memory(), table, table_index(Gva(at), 1)), Gva(at));
+        visit(PteSlot(mm.frames().memory(), table, table_index(Gva(at), 1, mode), mode), Gva(at));
     }
     at = table_end;
   }

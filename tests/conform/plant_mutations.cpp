@@ -15,9 +15,10 @@ namespace {
 
 // In an order in which each finds what it needs.
 const std::vector<std::string> kFiles = {
-    "mmu/arch/error_code.hpp",   "mmu/arch/paging_mode.hpp",  "mmu/arch/pte.hpp",          "mmu/phys/phys_memory.hpp",
-    "mmu/pgtable/slot.hpp",      "mmu/pgtable/walk.hpp",      "mmu/pgtable/walk_with.hpp", "mmu/pgtable/walk.cpp",
-    "mmu/pgtable/translate.hpp", "mmu/pgtable/translate.cpp", "vmm/conform/mmu_walker.cpp"};
+    "mmu/arch/error_code.hpp",   "mmu/arch/paging_mode.hpp", "mmu/arch/pte.hpp",          "mmu/arch/swap_entry.hpp",
+    "mmu/arch/narrow_pte.hpp",   "mmu/phys/phys_memory.hpp", "mmu/pgtable/slot.hpp",      "mmu/pgtable/walk.hpp",
+    "mmu/pgtable/walk_with.hpp", "mmu/pgtable/walk.cpp",     "mmu/pgtable/translate.hpp", "mmu/pgtable/translate.cpp",
+    "mmu/pgtable/pdpte.hpp",     "mmu/pgtable/pdpte.cpp",    "vmm/conform/mmu_walker.cpp"};
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
@@ -50,7 +51,7 @@ int main(int argc, char** argv) {
   out << "// Made by plant_mutations.\n"
          "#include <array>\n#include <atomic>\n#include <cstddef>\n#include <optional>\n#include <span>\n"
          "#include <string>\n#include <string_view>\n"
-         "#include \"mmu/base/address.hpp\"\n#include \"tests/conform/mutants.hpp\"\n";
+         "#include \"mmu/base/address.hpp\"\n#include \"mmu/base/check.hpp\"\n#include \"tests/conform/mutants.hpp\"\n";
   std::string table;
   std::size_t index = 0;
   for (const faultline::test::Mutation& m : faultline::test::kMutations) {

@@ -1,3 +1,4 @@
+#include "mmu/pgtable/pdpte.hpp"
 #include "mmu/pgtable/translate.hpp"
 #include "vmm/conform/walker.hpp"
 
@@ -7,8 +8,14 @@ vmm::conform::WalkerAnswer mmu_walker(const vmm::conform::WalkerQuestion& q) {
   constexpr unsigned kStackFault = 12, kGeneralProtection = 13, kPageFault = 14;
   const model::Controls& c = q.controls;
   mmu::Processor cpu;
-  cpu.mode = c.paging == model::Paging::kFiveLevel ? mmu::PagingMode::kFiveLevel : mmu::PagingMode::kFourLevel;
-  cpu.paging = {q.cpu.physical_bits, c.nxe, q.cpu.huge_1g, q.cpu.top_global_reserved};
+  switch (c.paging) {
+    case model::Paging::kTwoLevel: cpu.mode = mmu::PagingMode::kTwoLevel; break;
+    case model::Paging::kPae: cpu.mode = mmu::PagingMode::kPae; break;
+    case model::Paging::kFiveLevel: cpu.mode = mmu::PagingMode::kFiveLevel; break;
+    case model::Paging::kNone:
+    case model::Paging::kFourLevel: cpu.mode = mmu::PagingMode::kFourLevel; break;
+  }
+  cpu.paging = {q.cpu.physical_bits, c.nxe, q.cpu.huge_1g, q.cpu.top_global_reserved, c.pse, q.cpu.pse36};
   cpu.protection = {c.wp, c.smep, c.smap, c.pke, c.pks, c.pkru, c.pkrs};
   mmu::ProcessorAccess access;
   access.user = q.user;
@@ -18,6 +25,12 @@ vmm::conform::WalkerAnswer mmu_walker(const vmm::conform::WalkerQuestion& q) {
                 : q.kind == model::Kind::kRead ? mmu::AccessKind::kRead
                                                : mmu::AccessKind::kWrite;
   const mmu::PhysMemory memory(q.memory);
+  std::optional<mmu::PdpteRegisters> pdptes;
+  if (cpu.mode == mmu::PagingMode::kPae) {
+    pdptes = mmu::load_pdptes(memory, q.root, cpu.paging);
+    if (!pdptes) return {kGeneralProtection, 0, Gpa()};
+    cpu.paging.pdptes = &*pdptes;
+  }
   if (q.meanwhile != nullptr) {
     const mmu::Walk walk = mmu::walk(memory, q.root, cpu.mode, q.address, cpu.paging);
     (*q.meanwhile)();

@@ -15,13 +15,24 @@ constexpr std::uint64_t kA = 1U << 5, kD = 1U << 6;
 SecondOpinion::SecondOpinion(const model::Cpu& cpu, Walker walker)
     : cpu_(cpu), walker_(walker), frames_(kBytes / kPageSize) {}
 
-std::uint64_t SecondOpinion::load(Gpa slot) const {
+std::uint64_t SecondOpinion::load(Gpa slot, unsigned bytes) const {
   std::uint64_t value = 0;
-  std::memcpy(&value, frames_[slot.page().raw()].bytes.data() + slot.page_offset(), sizeof value);
+  std::memcpy(&value, frames_[slot.page().raw()].bytes.data() + slot.page_offset(), bytes);
   return value;
 }
-void SecondOpinion::store(Gpa slot, std::uint64_t value) {
-  std::memcpy(frames_[slot.page().raw()].bytes.data() + slot.page_offset(), &value, sizeof value);
+void SecondOpinion::store(Gpa slot, std::uint64_t value, unsigned bytes) {
+  std::memcpy(frames_[slot.page().raw()].bytes.data() + slot.page_offset(), &value, bytes);
+}
+
+void SecondOpinion::put_tables(const Case& c) {
+  const unsigned bytes = model::entry_bytes(c.controls.paging);
+  if (c.controls.paging == model::Paging::kPae) {  // MOV to CR3 reads all four
+    for (unsigned i = 0; i < 4; ++i) store(kRoot + i * bytes, 0, bytes);
+  }
+  for (unsigned level = 1; level <= c.root_level(); ++level) {
+    if (level >= c.leaf_a && !c.out_of_ram(level)) store(c.slot_a(level), c.a[level], bytes);
+    if (level >= c.leaf_b && (c.straddles() || c.both)) store(c.slot_b(level), c.b[level], bytes);
+  }
 }
 
 SecondOpinion::Result SecondOpinion::page(const Case& c, model::Kind kind, Gva at) {
@@ -59,7 +70,7 @@ bool SecondOpinion::entries_match(const Case& c, const Expected& e) const {
     for (const model::EntryAfter& entry : e.outcome.entries) {
       if (entry.slot == slot) must |= entry.must, may |= entry.may;
     }
-    const std::uint64_t now = load(slot);
+    const std::uint64_t now = load(slot, model::entry_bytes(c.controls.paging));
     return ((before | must) & ~now) == 0 && (now & ~(before | must | may)) == 0 && ((now ^ before) & ~(kA | kD)) == 0;
   };
   for (unsigned level = 1; level <= c.root_level(); ++level) {
@@ -70,12 +81,9 @@ bool SecondOpinion::entries_match(const Case& c, const Expected& e) const {
 }
 
 std::optional<std::string> SecondOpinion::disagreement(const Case& c, const Expectation& expectation) {
-  if (c.change || !model::long_mode(c.controls.paging) || c.instruction().touch_count == 0) return std::nullopt;
+  if (c.change || c.instruction().touch_count == 0) return std::nullopt;
   if (c.storage == Storage::kReadOnly) return std::nullopt;  // all of mmu's memory can be written
-  for (unsigned level = 1; level <= c.root_level(); ++level) {
-    if (level >= c.leaf_a && !c.out_of_ram(level)) store(c.slot_a(level), c.a[level]);
-    if (level >= c.leaf_b && c.straddles()) store(c.slot_b(level), c.b[level]);
-  }
+  put_tables(c);
   unsigned done = 0;
   Result r = access(c, 0);
   if (c.instruction().repeated && r.vector == model::kNoFault) r = access(c, ++done);

@@ -1,5 +1,4 @@
-// What mmu's walker says of a case. The model shares nothing with it; both must agree wherever
-// mmu has the paging mode.
+// What mmu's walker says of a case. The model shares nothing with it; both must agree.
 #pragma once
 
 #include <vector>
@@ -13,8 +12,8 @@ class SecondOpinion {
  public:
   explicit SecondOpinion(const model::Cpu& cpu, Walker walker = &mmu_walker);
 
-  // How mmu differs from the expectation, or nothing. Sequences and paging modes that mmu does not
-  // have are no matter of its walker: it agrees.
+  // How mmu differs from the expectation, or nothing. Sequences are no matter of its walker: it
+  // agrees.
   std::optional<std::string> disagreement(const Case& c, const Expectation& expectation);
 
  private:
@@ -29,8 +28,9 @@ class SecondOpinion {
   };
   Result access(const Case& c, unsigned touch);
   Result page(const Case& c, model::Kind kind, Gva at);
-  [[nodiscard]] std::uint64_t load(Gpa slot) const;
-  void store(Gpa slot, std::uint64_t value);
+  void put_tables(const Case& c);
+  [[nodiscard]] std::uint64_t load(Gpa slot, unsigned bytes) const;
+  void store(Gpa slot, std::uint64_t value, unsigned bytes);
   [[nodiscard]] bool entries_match(const Case& c, const Expected& e) const;
 
   model::Cpu cpu_;

@@ -14,7 +14,7 @@ struct WalkerQuestion {
   std::span<std::byte> memory;  // whole frames, from guest-physical 0
   Gfn root;
   model::Cpu cpu;
-  model::Controls controls;  // paging: 4-level or 5-level
+  model::Controls controls;  // PAE: CR3 is loaded before the access
   Gva address;
   model::Kind kind = model::Kind::kRead;
   bool user = false, implicit = false, ac = false, stack = false;

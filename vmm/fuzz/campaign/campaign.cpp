@@ -52,7 +52,7 @@ class Session {
   [[nodiscard]] bool time_is_up() const {
     return settings_.time.count() != 0 && Clock::now() - begun_ >= settings_.time;
   }
-  [[nodiscard]] Snapshot snapshot() const;
+  [[nodiscard]] CampaignProgress snapshot() const;
 
   const CampaignSettings& settings_;
   const JudgeMaker& make_judges_;
@@ -210,8 +210,8 @@ Result<void> Session::look_after(Seat& seat, unsigned number) {
   return start(seat, number);
 }
 
-Snapshot Session::snapshot() const {
-  Snapshot s;
+CampaignProgress Session::snapshot() const {
+  CampaignProgress s;
   s.seconds = seconds_since(begun_);
   for (unsigned i = 0; i < settings_.jobs; ++i) shared_->tallies[i].add_to(s.session);
   s.names = names_;
@@ -223,7 +223,7 @@ Snapshot Session::snapshot() const {
 }
 
 Result<void> Session::save(unsigned sessions) {
-  const Snapshot now = snapshot();
+  const CampaignProgress now = snapshot();
   const double seconds = sessions == 0 ? seconds_since(saved_at_) : 0;
   const auto state = directory_.update(settings_.means, [&](CampaignDirectory::State& s) -> Result<void> {
     s.coverage.merge(coverage_);
@@ -274,7 +274,7 @@ Result<CampaignEnd> Session::run() {
 
 }  // namespace
 
-double Snapshot::in_guest() const {
+double CampaignProgress::in_guest() const {
   std::uint64_t all = 0;
   for (const auto& judge : session.judges) all += judge.ns;
   for (const Count c : {Count::kGenerateNs, Count::kCompareNs, Count::kFilesNs, Count::kRelationNs}) all += session[c];

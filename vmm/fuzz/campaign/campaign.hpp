@@ -10,7 +10,7 @@
 namespace faultline::vmm::fuzz {
 
 // How a campaign stands.
-struct Snapshot {
+struct CampaignProgress {
   double seconds = 0;  // since the session began
   Figures session;
   FigureNames names;  // of its judges and rules
@@ -28,13 +28,13 @@ struct Snapshot {
 class Watcher {
  public:
   virtual ~Watcher() = default;
-  virtual void progress(const Snapshot&) {}  // five times a second or so
+  virtual void progress(const CampaignProgress&) {}  // five times a second or so
   virtual void finding(const std::string& /*folder*/, const std::string& /*line*/) {}
   virtual void note(const std::string& /*line*/) {}
 };
 
 struct CampaignEnd {
-  Snapshot last;
+  CampaignProgress last;
   std::string session_json, campaign_json;  // of this session; of all
   bool interrupted = false;                 // SIGINT or SIGTERM ended it
 };
