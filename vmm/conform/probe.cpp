@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <fstream>
 
 #include "vmm/conform/expectation.hpp"
@@ -133,7 +134,8 @@ std::string backend_label(const kvm::BackendInfo& info, const std::string& cpuin
   for (std::string line; std::getline(in, line);) {
     if (line.starts_with("model name") && line.find("TCG") != std::string::npos) return label + " under TCG";
   }
-  return label;
+  const char* emulator = std::getenv("FAULTLINE_EMULATOR");
+  return emulator != nullptr && *emulator != '\0' ? label + " under " + emulator : label;
 }
 
 Result<Capabilities> probe(const kvm::System& system) {

@@ -23,8 +23,9 @@ struct Capabilities {
 
 // Error: no virtual machine can be made at all.
 Result<Capabilities> probe(const kvm::System& system);
-// Module and parameter, and whether the processor is one that QEMU emulates: then its mistakes are
-// QEMU's. `cpuinfo`: /proc/cpuinfo; tests have another.
+// Module and parameter, and what emulates the processor: then its mistakes are the emulator's. QEMU's
+// TCG is found out; another is named by the environment variable FAULTLINE_EMULATOR (the lab's is
+// Bochs). `cpuinfo`: /proc/cpuinfo; tests have another.
 std::string backend_label(const kvm::BackendInfo& info, const std::string& cpuinfo = "/proc/cpuinfo");
 
 }  // namespace faultline::vmm::conform

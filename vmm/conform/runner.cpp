@@ -1,5 +1,6 @@
 #include "vmm/conform/runner.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "guest/abi.h"
@@ -7,8 +8,10 @@
 namespace faultline::vmm::conform {
 namespace {
 
+using std::chrono::milliseconds;
+
 // A batch takes some hundred milliseconds where supervisor code is emulated.
-constexpr std::chrono::milliseconds kLimit{20'000};
+constexpr milliseconds kLimit{20'000}, kLeastLimit{1'000};
 
 }  // namespace
 
@@ -22,6 +25,20 @@ Result<void> Runner::prepare() {
 
 std::chrono::nanoseconds Runner::time_in_guest() const {
   return in_guest_ + (machine_ ? machine_->time_in_guest() : std::chrono::nanoseconds{0});
+}
+
+// Where one vCPU never came back many may not, each for the whole of its limit: then it is what this
+// machine's batches have shown to be plenty.
+milliseconds Runner::limit() const { return hung_ ? std::clamp(10 * longest_, kLeastLimit, kLimit) : kLimit; }
+
+Result<void> Runner::run_machine() {
+  const milliseconds limit = this->limit();
+  const auto start = std::chrono::steady_clock::now();
+  auto ran = machine_->run(limit);
+  const auto took = std::chrono::ceil<milliseconds>(std::chrono::steady_clock::now() - start);
+  if (ran) longest_ = std::max(longest_, took);
+  hung_ = hung_ || (!ran && took >= limit);
+  return ran;
 }
 
 Result<void> Runner::run(std::span<const Case> cases, const Take& take) {
@@ -46,7 +63,7 @@ Result<std::size_t> Runner::run_batch(std::span<const Case> cases, const Take& t
   std::memset(machine_->memory(kRecords, count * FL_CONFORM_RECORD_BYTES).data(), 0xff,
               count * FL_CONFORM_RECORD_BYTES);
 
-  const Result<void> ran = machine_->run(kLimit);
+  const Result<void> ran = run_machine();
   std::size_t done = 0;
   for (; done < count; ++done) {
     Observation o = observe(static_cast<unsigned>(done));

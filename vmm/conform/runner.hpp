@@ -42,6 +42,8 @@ class Runner {
   // Runs as many cases as fit; returns how many were dealt with.
   Result<std::size_t> run_batch(std::span<const Case> cases, const Take& take);
   [[nodiscard]] Observation observe(unsigned index) const;
+  Result<void> run_machine();
+  [[nodiscard]] std::chrono::milliseconds limit() const;
 
   const kvm::System& system_;
   const Offered& offered_;
@@ -50,6 +52,8 @@ class Runner {
   std::vector<Placed> placed_;
   std::chrono::nanoseconds in_guest_{0};
   unsigned deaths_ = 0;
+  std::chrono::milliseconds longest_{0};  // of the batches that came back
+  bool hung_ = false;                     // one did not
 };
 
 }  // namespace faultline::vmm::conform
