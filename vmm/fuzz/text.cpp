@@ -103,8 +103,9 @@ std::string to_text(const Operation& operation) {
 }
 
 std::string to_text(const Program& program) {
-  std::string text = std::string(kTextHeader) + "\n";
-  for (const Operation& operation : program.operations) text += to_text(operation) + "\n";
+  std::string text(kTextHeader);
+  for (const Operation& operation : program.operations) text.append("\n").append(to_text(operation));
+  text += '\n';
   return text;
 }
 

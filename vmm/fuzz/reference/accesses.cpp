@@ -57,6 +57,22 @@ void store_pattern(Process& process, std::uint64_t address, unsigned width, unsi
   for (unsigned i = 0; i < width; ++i) store(process, address + i, pattern_byte(pattern, i));
 }
 
+// Whether a page of the one and a page of the other are the same page of an object by two names.
+// REP MOVSB loads ahead of its stores where it is quick, and the processor goes by linear addresses.
+bool aliased(const Process& process, std::uint64_t from, std::uint64_t to, unsigned count) {
+  for (const std::uint64_t a : {from, from + count - 1}) {
+    for (const std::uint64_t b : {to, to + count - 1}) {
+      const auto one = process.pages.find(Gva(a).page()), other = process.pages.find(Gva(b).page());
+      if (one == other || one == process.pages.end() || other == process.pages.end()) continue;
+      const Page& p = one->second;
+      const Page& q = other->second;
+      if (p.traits.object != nullptr && p.traits.object == q.traits.object && p.index == q.index && !p.own && !q.own)
+        return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 StepResult read(Process& process, std::uint64_t address, unsigned width) {
@@ -106,6 +122,7 @@ StepResult exchange(Process& process, std::uint64_t address, unsigned width, uns
 }
 
 StepResult copy(Process& process, std::uint64_t from, std::uint64_t to, unsigned count) {
+  if (aliased(process, from, to, count)) return not_judged();
   for (unsigned i = 0; i < count; ++i) {
     if (auto trouble = refused(process, from + i, Access::kRead)) return *trouble;
     if (auto trouble = refused(process, to + i, Access::kWrite)) return *trouble;
