@@ -1,6 +1,7 @@
 #include "vmm/tracepoint/fault_tracepoint.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -75,13 +76,13 @@ FaultTracepoint find_fault_tracepoint() {
   FaultTracepoint result;
   const Descriptor folder = tracefs();
   if (!folder) {
-    result.why_not = std::string("tracefs: ") + std::strerror(errno);
+    result.why_not = fmt::format("tracefs: {}", std::strerror(errno));
     return result;
   }
   const auto id = contents(folder.get(), std::string(kEvent) + "id");
   const auto format = contents(folder.get(), std::string(kEvent) + "format");
   if (!id || !format) {
-    result.why_not = std::string("tracefs: ") + kEvent + ": " + std::strerror(errno);
+    result.why_not = fmt::format("tracefs: {}: {}", kEvent, std::strerror(errno));
     return result;
   }
   const auto address = offset_of(*format, "address"), ip = offset_of(*format, "ip");
