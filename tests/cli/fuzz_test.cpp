@@ -1,0 +1,87 @@
+// `faultline fuzz` as a user meets it. Judges and driver: tests/fuzz.
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/cli.hpp"
+#include "tests/support/scratch_folder.hpp"
+
+namespace faultline::test {
+namespace {
+
+using testing::HasSubstr;
+
+const std::vector<std::string> kJudges = {"--judges", "reference,model"};
+
+std::vector<std::string> fuzz(std::vector<std::string> words) {
+  words.insert(words.begin(), "fuzz");
+  words.insert(words.end(), kJudges.begin(), kJudges.end());
+  return words;
+}
+
+TEST(FuzzTest, WhatCannotBeUsedIsOneLineAndStatusTwo) {
+  const ScratchFolder folder;
+  folder.write("bad.txt", "faultline-fuzz 1\nread 3 512g\n");
+  folder.write("file", "no folder");
+  const std::vector<std::vector<std::string>> wrong = {
+      {"fuzz", "--judges", "oracle", folder.path() + "/c"},
+      {"fuzz", "--jobs", "0", folder.path() + "/c"},
+      {"fuzz", "--known", "/no/such/file", folder.path() + "/c"},
+      {"fuzz", folder.path() + "/file"},
+      {"fuzz", folder.path()},  // a folder of something else
+      {"fuzz", "run", folder.path() + "/bad.txt"},
+      {"fuzz", "run", "/no/such/program"},
+      {"fuzz", "minimize", folder.path() + "/bad.txt"},
+      {"fuzz", "replay", folder.path()},
+      {"fuzz", "replay", "/no/such/folder"},
+  };
+  for (const auto& words : wrong) {
+    const auto result = faultline(words);
+    EXPECT_EQ(result.status, 2) << words[1] << " " << words.back();
+    expect_one_line(result);
+  }
+  EXPECT_THAT(faultline({"fuzz", "run", folder.path() + "/bad.txt"}).err, HasSubstr("bad.txt:2:6: "));
+}
+
+TEST(FuzzTest, AProgramIsGeneratedAndRunByEveryJudge) {
+  const ScratchFolder folder;
+  const auto program = faultline({"fuzz", "generate", "--seed", "7"});
+  EXPECT_EQ(program.status, 0);
+  EXPECT_THAT(program.out, testing::StartsWith("faultline-fuzz 1\n"));
+  EXPECT_EQ(faultline({"fuzz", "generate", "--seed", "7"}).out, program.out);
+  folder.write("p.txt", program.out);
+  const auto run = faultline(fuzz({"run", folder.path() + "/p.txt"}));
+  EXPECT_EQ(run.status, 0) << run.out << run.err;
+  EXPECT_THAT(run.out, HasSubstr("reference"));
+  EXPECT_THAT(run.out, HasSubstr("model"));
+}
+
+TEST(FuzzTest, ACampaignKeepsWhatItFoundAndGoesOn) {
+  const ScratchFolder folder;
+  const std::string campaign = folder.path() + "/campaign";
+  const auto first = faultline(fuzz({"--seed", "1", "--programs", "200", "--json", campaign}));
+  EXPECT_EQ(first.status, 0) << first.err;
+  const auto json = nlohmann::json::parse(first.out);
+  EXPECT_EQ(json["session"]["programs"], 200);
+  EXPECT_GT(json["session"]["kept"], 10);
+  EXPECT_TRUE(std::filesystem::exists(campaign + "/stats.json"));
+  const auto second = faultline(fuzz({"--seed", "2", "--programs", "100", "--json", campaign}));
+  EXPECT_EQ(second.status, 0) << second.err;
+  EXPECT_EQ(nlohmann::json::parse(second.out)["campaign"]["programs"], 300);
+}
+
+TEST(FuzzTest, DamageIsRefusedWithTheFileAndThePlace) {
+  const ScratchFolder folder;
+  const std::string campaign = folder.path() + "/campaign";
+  ASSERT_EQ(faultline(fuzz({"--seed", "1", "--programs", "50", campaign})).status, 0);
+  const auto kept = std::filesystem::directory_iterator(campaign + "/corpus")->path();
+  std::ofstream(kept, std::ios::trunc) << "\x89"
+                                       << "FLP\x01\x07";
+  const auto result = faultline(fuzz({"--programs", "10", campaign}));
+  EXPECT_EQ(result.status, 2);
+  expect_one_line(result);
+  EXPECT_THAT(result.err, HasSubstr(kept.filename().string()));
+}
+
+}  // namespace
+}  // namespace faultline::test
