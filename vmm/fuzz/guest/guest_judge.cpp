@@ -78,6 +78,7 @@ bool GuestJudge::next_arena() {
   const bool spilled = processor_->take_highest() > arenas_[next_].end;
   if (spilled || ++next_ == arenas_.size()) {
     next_ = 0;
+    sink_->require();  // programs that never enter the guest come and go before it is paid
   } else {
     sink_->forgive();
   }

@@ -22,15 +22,17 @@ class LazySink final : public mmu::TlbSink {
   // Before the guest's next instruction.
   void settle() {
     if (owing_) sink_.drop_all();
-    owing_ = false;
+    owing_ = required_ = false;
   }
   // What is owed need not be paid: nothing that the guest runs from here on uses a root, a table or
-  // a frame that there may be stale translations of.
-  void forgive() { owing_ = false; }
+  // a frame that there may be stale translations of. What was required is owed still.
+  void forgive() { owing_ = required_; }
+  // Everything is dropped before the guest's next instruction, whatever is forgiven until then.
+  void require() { owing_ = required_ = true; }
 
  private:
   mmu::TlbSink& sink_;
-  bool owing_ = false;
+  bool owing_ = false, required_ = false;
 };
 
 }  // namespace faultline::vmm::fuzz
