@@ -77,8 +77,6 @@ inline constexpr Mutation kMutations[] = {
     {"32-bit paging: PSE-36 ignored", kWalkHeader, "(entry.raw() >> 13 & 0xff)", "(entry.raw() >> 13 & 0)"},
     {"32-bit paging: bit 21 of a 4 MiB page is not reserved", kWalk, "bit_range(21, 21) | (bit_range(20, 13)",
      "(bit_range(20, 13)"},
-    {"32-bit paging: address bits beyond MAXPHYADDR in a 4 MiB page", kWalk,
-     "rules.phys_bits < 40 ? rules.phys_bits : 40", "40 + 0 * rules.phys_bits"},
     {"32-bit paging: a fetch is reported though there is no NX", kTranslate, "mode != PagingMode::kTwoLevel",
      "mode != PagingMode{}"},
     {"32-bit paging: entries have eight bytes", kWalkWith, "Gpa(table) + index * entry_bytes(mode)",

@@ -80,8 +80,18 @@ bool SecondOpinion::entries_match(const Case& c, const Expected& e) const {
   return true;
 }
 
+// PAE: MOV to CR3 itself, which reads the PDPTEs.
+std::optional<std::string> SecondOpinion::load_of_cr3(const Case& c, const Expectation& expectation) {
+  if (c.controls.paging != model::Paging::kPae || expectation.empty()) return std::nullopt;
+  put_tables(c);
+  const bool refused = page(c, model::Kind::kRead, c.address()).vector == model::kGeneralProtection;
+  if (refused == (expectation.front().outcome.vector == model::kGeneralProtection)) return std::nullopt;
+  return fmt::format("mmu: MOV to CR3 is {}; model: {}", refused ? "refused" : "done", describe(expectation.front()));
+}
+
 std::optional<std::string> SecondOpinion::disagreement(const Case& c, const Expectation& expectation) {
-  if (c.change || c.instruction().touch_count == 0) return std::nullopt;
+  if (c.change) return std::nullopt;
+  if (c.instruction().touch_count == 0) return load_of_cr3(c, expectation);
   if (c.storage == Storage::kReadOnly) return std::nullopt;  // all of mmu's memory can be written
   put_tables(c);
   unsigned done = 0;

@@ -26,6 +26,7 @@ class SecondOpinion {
     Gva cr2;
     std::vector<Gpa> physical;  // of each page touched, in order
   };
+  std::optional<std::string> load_of_cr3(const Case& c, const Expectation& expectation);
   Result access(const Case& c, unsigned touch);
   Result page(const Case& c, model::Kind kind, Gva at);
   void put_tables(const Case& c);
