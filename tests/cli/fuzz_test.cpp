@@ -24,8 +24,6 @@ TEST(FuzzTest, WhatCannotBeUsedIsOneLineAndStatusTwo) {
   folder.write("bad.txt", "faultline-fuzz 1\nread 3 512g\n");
   folder.write("file", "no folder");
   const std::vector<std::vector<std::string>> wrong = {
-      {"fuzz", "--judges", "oracle", folder.path() + "/c"},
-      {"fuzz", "--jobs", "0", folder.path() + "/c"},
       {"fuzz", "--known", "/no/such/file", folder.path() + "/c"},
       {"fuzz", folder.path() + "/file"},
       {"fuzz", folder.path()},  // a folder of something else
@@ -41,6 +39,11 @@ TEST(FuzzTest, WhatCannotBeUsedIsOneLineAndStatusTwo) {
     expect_one_line(result);
   }
   EXPECT_THAT(faultline({"fuzz", "run", folder.path() + "/bad.txt"}).err, HasSubstr("bad.txt:2:6: "));
+  for (const char* option : {"--judges=oracle", "--jobs=0"}) {
+    const auto result = faultline({"fuzz", option, folder.path() + "/c"});
+    EXPECT_EQ(result.status, 2);
+    EXPECT_THAT(result.err, HasSubstr("Try 'faultline fuzz --help'"));
+  }
 }
 
 TEST(FuzzTest, AProgramIsGeneratedAndRunByEveryJudge) {
