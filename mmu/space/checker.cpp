@@ -32,7 +32,7 @@ struct SpaceCheck {
   std::uint64_t tables = 0;
 };
 
-Contradiction check_rights(Pte entry, const Vma& vma, Gva va) {
+Contradiction check_rights(Pte entry, const Vma& vma, Gva va, PagingMode mode) {
   const auto wrong = [&](const char* what) {
     return fmt::format("entry {} at {:#x} {}, in a VMA {}", entry.describe(1), va.raw(), what, vma.flags.text());
   };
@@ -43,7 +43,8 @@ Contradiction check_rights(Pte entry, const Vma& vma, Gva va) {
   if (!vma.flags.accessible()) return wrong("is present");
   if (!entry.user()) return wrong("lacks U");
   if (entry.writable() && !vma.flags.has(VmFlags::kWrite)) return wrong("is writable");
-  if (!entry.no_execute() && !vma.flags.has(VmFlags::kExec)) return wrong("is executable");
+  const bool has_nx = mode != PagingMode::kTwoLevel;
+  if (has_nx && !entry.no_execute() && !vma.flags.has(VmFlags::kExec)) return wrong("is executable");
   return std::nullopt;
 }
 
@@ -86,7 +87,7 @@ Contradiction check_leaf(SpaceCheck& check, Pte entry, Gva va) {
   const Vma* vma = check.mm.vmas.lookup(va);
   if (vma == nullptr) return fmt::format("entry {} at {:#x} outside any VMA", entry.describe(1), va.raw());
   if (!entry.maps_frame(1)) return check_nonpresent(*vma, entry, va);
-  if (auto wrong = check_rights(entry, *vma, va)) return wrong;
+  if (auto wrong = check_rights(entry, *vma, va, check.mm.mode())) return wrong;
   const Gfn gfn = entry.frame();
   if (gfn >= check.mm.frames().high_water() || !check.mm.frames().memory().contains(gfn))
     return fmt::format("frame {:#x} is outside memory", gfn.raw());
