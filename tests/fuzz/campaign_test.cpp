@@ -302,7 +302,8 @@ TEST(Campaign, KilledAtAnyMomentItGoesOn) {
   const auto json = nlohmann::json::parse(end.campaign_json);
   EXPECT_GE(json["sessions"], 2) << "one that was killed at once was none";
   EXPECT_LE(json["sessions"], 5);
-  EXPECT_EQ(findings_in(campaign).size(), 1U);
+  // One mistake, which may shrink to programs of more than one shape.
+  EXPECT_THAT(findings_in(campaign).size(), testing::AllOf(testing::Ge(1U), testing::Le(4U)));
   EXPECT_THAT(*list_folder(folder.path("campaign/running")), testing::IsEmpty());
   // The jobs die a moment after their parent.
   const auto leftovers = [&folder] {
