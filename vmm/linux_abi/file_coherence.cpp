@@ -19,6 +19,20 @@ std::uint64_t last_byte(std::uint64_t offset, std::uint64_t length) {
   return length - 1 > ~offset ? ~0ULL : offset + length - 1;
 }
 
+// The file had `before` bytes and has more now, of which a system call wrote those from `written`
+// on. ext4 zeroes the last page up to there (ext4_block_truncate_page, pagecache_isize_extended);
+// shmem leaves it, and what nobody wrote back, because it was behind the end, has to be now.
+void grow(mmu::FileMapping& mapping, std::uint64_t before, std::uint64_t written) {
+  if (mapping.kind() == mmu::FileKind::kShmem) {
+    const auto* host = dynamic_cast<const HostFile*>(&mapping.file());
+    if (host != nullptr && host->writable()) mapping.mark_dirty(page_of(before));
+    return;
+  }
+  const std::uint64_t end = std::min(page_align(before), written);
+  if (end <= before) return;
+  mapping.update_cached(before, std::vector<std::byte>(end - before));
+}
+
 }  // namespace
 
 std::shared_ptr<mmu::FileMapping> FileCoherence::find(const OpenFile& file) const {
@@ -52,20 +66,32 @@ void FileCoherence::before_read(const OpenFile& file, std::uint64_t offset, std:
   static_cast<void>(mapping->write_back(first, last));
 }
 
-void FileCoherence::after_change(const OpenFile& file, std::uint64_t offset, std::uint64_t length) {
+std::uint64_t FileCoherence::size_before(const OpenFile& file) const {
   const auto mapping = find(file);
-  if (!mapping || length == 0) return;
-  const auto* host = dynamic_cast<const HostFile*>(&mapping->file());
+  return mapping ? mapping->file().size() : 0;
+}
+
+// Copies [offset, offset + length), as far as the file goes, into the pages that are cached.
+void FileCoherence::read_again(mmu::FileMapping& mapping, std::uint64_t offset, std::uint64_t length) {
+  const auto* host = dynamic_cast<const HostFile*>(&mapping.file());
   if (host == nullptr) return;
   std::vector<std::byte> chunk(std::min(length, kChunk));
   while (length > 0) {
     const auto part = std::span(chunk).first(std::min(length, kChunk));
     const std::size_t n = host->read_bytes(offset, part);
     if (n == 0) return;
-    mapping->update_cached(offset, part.first(n));
+    mapping.update_cached(offset, part.first(n));
     offset += n;
     length -= n;
   }
+}
+
+void FileCoherence::after_write(const OpenFile& file, std::uint64_t before, std::uint64_t offset,
+                                std::uint64_t length) {
+  const auto mapping = find(file);
+  if (!mapping || length == 0) return;
+  if (last_byte(offset, length) >= before) grow(*mapping, before, offset);
+  read_again(*mapping, offset, length);
 }
 
 void FileCoherence::after_hole(const OpenFile& file, std::uint64_t offset, std::uint64_t length) {
@@ -79,15 +105,21 @@ void FileCoherence::after_hole(const OpenFile& file, std::uint64_t offset, std::
     // The hole is there already: this drops the pages.
     static_cast<void>(mapping->punch_hole(first, last));
   }
-  after_change(file, offset, length);
+  read_again(*mapping, offset, length);
 }
 
-void FileCoherence::after_resize(const OpenFile& file, std::uint64_t size) {
+void FileCoherence::after_resize(const OpenFile& file, std::uint64_t before) {
   const auto mapping = find(file);
   if (!mapping) return;
-  const Pgoff first_gone = page_of(page_align(size));
-  mmu::unmap_file_range(*mapping, first_gone, kLastPage, mmu::PrivateCopies::kZapToo);
+  const std::uint64_t size = mapping->file().size();
+  if (size > before) return grow(*mapping, before, size);
+  mmu::unmap_file_range(*mapping, page_of(page_align(size)), kLastPage, mmu::PrivateCopies::kZapToo);
   mapping->truncate(size);
+}
+
+void FileCoherence::after_move(const OpenFile& file, std::uint64_t before, std::uint64_t offset) {
+  after_resize(file, before);
+  if (const auto mapping = find(file)) read_again(*mapping, offset, ~0ULL - offset);
 }
 
 SysResult<void> FileCoherence::write_back(const OpenFile& file) {

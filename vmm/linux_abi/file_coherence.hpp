@@ -21,14 +21,21 @@ class FileCoherence {
 
   // Before a call reads bytes [offset, offset + length) of the host file.
   void before_read(const OpenFile& file, std::uint64_t offset, std::uint64_t length);
-  // After a call changed bytes [offset, offset + length) of the host file: cached pages are
-  // brought up to date.
-  void after_change(const OpenFile& file, std::uint64_t offset, std::uint64_t length);
+  // Before a call that may make the file longer or shorter: what the two below want to know. 0 for
+  // what is not cached.
+  [[nodiscard]] std::uint64_t size_before(const OpenFile& file) const;
+  // After a call changed bytes [offset, offset + length) of the host file, which had `before`
+  // bytes: cached pages are brought up to date.
+  void after_write(const OpenFile& file, std::uint64_t before, std::uint64_t offset, std::uint64_t length);
+  // After the file's size was set; it had `before` bytes. Pages behind the new end go. Where the
+  // file grew, what was stored behind the old end in its last page is part of the file now: a
+  // disk's file system zeroes it, a file in memory keeps it.
+  void after_resize(const OpenFile& file, std::uint64_t before);
+  // After everything from `offset` on was moved.
+  void after_move(const OpenFile& file, std::uint64_t before, std::uint64_t offset);
   // After the host file got a hole there: whole pages go from every mapping, private copies
   // aside, and the rest of the range is brought up to date (truncate_pagecache_range).
   void after_hole(const OpenFile& file, std::uint64_t offset, std::uint64_t length);
-  // After the file's size became `size`.
-  void after_resize(const OpenFile& file, std::uint64_t size);
   // True when the guest maps the inode, or did: its pages are cached.
   [[nodiscard]] bool cached(const OpenFile& file) const { return find(file) != nullptr; }
   // fsync, and the end of the task.
@@ -37,6 +44,7 @@ class FileCoherence {
 
  private:
   [[nodiscard]] std::shared_ptr<mmu::FileMapping> find(const OpenFile& file) const;
+  static void read_again(mmu::FileMapping& mapping, std::uint64_t offset, std::uint64_t length);
   mmu::PageCache* cache_;
 };
 

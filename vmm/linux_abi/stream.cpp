@@ -261,7 +261,7 @@ SyscallValue write_file(Task& task, const std::shared_ptr<OpenFile>& opened, std
   const int flags = ::fcntl(file.host_fd(), F_GETFL);
   const std::uint64_t at = flags >= 0 && (flags & O_APPEND) != 0 ? range->size : range->at;
   SyscallValue result = write_pieces(task, file, buffers, offset);
-  if (result) task.coherence().after_change(file, at, *result);
+  if (result) task.coherence().after_write(file, range->size, at, *result);
   return result;
 }
 

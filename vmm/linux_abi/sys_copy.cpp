@@ -49,12 +49,13 @@ SyscallValue sys_sendfile(Task& task, const SyscallArgs& args) {
   if ((*out)->type() == S_IFIFO) count = std::min(count, kPipeChunk);
   task.coherence().before_read(**in, offset->start(**in), count);
   const std::uint64_t to = (*out)->regular() ? Offset{}.start(**out) : 0;
+  const std::uint64_t before = task.coherence().size_before(**out);
   const SigpipeGuard guard;
   const SyscallValue result = host_result(::sendfile((*out)->host_fd(), (*in)->host_fd(), offset->pointer(), count));
   if (!result && result.error() == Errno(EPIPE))
     task.queue_signal(SignalInfo::from_user(SIGPIPE, SI_USER, task.config().pid, task.config().uid));
   if (!result) return result;
-  task.coherence().after_change(**out, to, *result);
+  task.coherence().after_write(**out, before, to, *result);
   const SyscallValue written = offset->write(task);
   return written ? result : written;
 }
@@ -72,10 +73,11 @@ SyscallValue sys_copy_file_range(Task& task, const SyscallArgs& args) {
   const std::uint64_t count = std::min(args[4], kMaxRwCount);
   const std::uint64_t target = to->start(**out);
   task.coherence().before_read(**in, from->start(**in), count);
+  const std::uint64_t before = task.coherence().size_before(**out);
   const SyscallValue result = host_result(
       ::copy_file_range((*in)->host_fd(), from->pointer(), (*out)->host_fd(), to->pointer(), count, args.u32(5)));
   if (!result) return result;
-  task.coherence().after_change(**out, target, *result);
+  task.coherence().after_write(**out, before, target, *result);
   for (const Offset& offset : {*from, *to}) {
     if (auto written = offset.write(task); !written) return written;
   }

@@ -105,7 +105,7 @@ SyscallValue open_at(Task& task, int dirfd, Gva path_at, int flags, std::uint32_
   const SyscallValue number = install(task, std::move(*fd), flags);
   if (number && (flags & O_TRUNC) != 0 && (flags & O_PATH) == 0) {
     if (const auto file = task.files().get(static_cast<int>(*number)); file && (*file)->host_fd() == host_fd)
-      task.coherence().after_resize(**file, 0);
+      task.coherence().after_resize(**file, ~0ULL);
   }
   return number;
 }

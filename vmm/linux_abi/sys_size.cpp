@@ -14,8 +14,9 @@ namespace {
 SyscallValue resize(Task& task, const OpenFile& file, std::uint64_t size) {
   // What the guest wrote through a mapping counts up to the new end.
   static_cast<void>(task.coherence().write_back(file));
+  const std::uint64_t before = task.coherence().size_before(file);
   const SyscallValue result = host_result(::ftruncate(file.host_fd(), static_cast<off_t>(size)));
-  if (result) task.coherence().after_resize(file, size);
+  if (result) task.coherence().after_resize(file, before);
   return result;
 }
 
@@ -46,17 +47,18 @@ SyscallValue sys_fallocate(Task& task, const SyscallArgs& args) {
   auto file = io_file(task, args.i32(0));
   if (!file) return propagate(file);
   const int mode = args.i32(1);
-  static_cast<void>(task.coherence().write_back(**file));
+  FileCoherence& coherence = task.coherence();
+  static_cast<void>(coherence.write_back(**file));
+  const std::uint64_t before = coherence.size_before(**file);
   const auto offset = static_cast<off_t>(args[2]), length = static_cast<off_t>(args[3]);
   const SyscallValue result = host_result(::fallocate((*file)->host_fd(), mode, offset, length));
   if (!result) return result;
-  if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0) {
-    task.coherence().after_hole(**file, args[2], args[3]);
+  if ((mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) != 0) {
+    coherence.after_move(**file, before, args[2]);
     return result;
   }
-  // Collapsing and inserting move everything behind; the others change just the range.
-  const bool moves = (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) != 0;
-  task.coherence().after_change(**file, args[2], moves ? ~0ULL - args[2] : args[3]);
+  if (coherence.size_before(**file) != before) coherence.after_resize(**file, before);
+  if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0) coherence.after_hole(**file, args[2], args[3]);
   return result;
 }
 

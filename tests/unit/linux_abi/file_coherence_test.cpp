@@ -1,5 +1,8 @@
 // One file seen through mappings and through system calls.
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/falloc.h>
+#include <sys/vfs.h>
 
 #include "tests/unit/linux_abi/task_fixture.hpp"
 
@@ -89,6 +92,91 @@ TEST_F(Coherence, TruncationTakesThePagesAway) {
   EXPECT_EQ(mmu::copy_from_user(mm(), std::span(&byte, 1), Gva(kMap + 5000)), 1u);  // SIGBUS for user code
   ASSERT_EQ(call(SYS_ftruncate, fd, 8192), 0);
   EXPECT_EQ(get_bytes(kMap + 5000, 1), std::string(1, '\0'));
+}
+
+// What becomes of bytes that were stored behind the end, in the last page, when a file of 100 bytes grows.
+class Growth : public Coherence {
+ protected:
+  static constexpr std::uint64_t kOldEnd = 100, kNear = 150, kFar = 3000;
+
+  // A file of kOldEnd bytes, mapped, with an n at kNear and an f at kFar; clean if it was written back.
+  int prepare_growth(bool in_memory, bool clean) {
+    put_string("x");
+    const int fd = in_memory ? static_cast<int>(call(SYS_memfd_create, kBuffer, 0)) : prepare("");
+    EXPECT_EQ(call(SYS_ftruncate, fd, kOldEnd), 0);
+    EXPECT_EQ(map_file(fd, MAP_SHARED), static_cast<std::int64_t>(kMap));
+    store(kMap + kNear, "n");
+    store(kMap + kFar, "f");
+    EXPECT_EQ(clean ? call(SYS_fsync, fd) : 0, 0);
+    return fd;
+  }
+  // Byte `at`, as the mapping and as a read call have it: a dot for zero, nothing behind the end.
+  std::string byte_at(int fd, std::uint64_t at) {
+    const auto shown = [this](std::uint64_t address) {
+      return get_bytes(address, 1)[0] == 0 ? "." : get_bytes(address, 1);
+    };
+    const std::string mapped = shown(kMap + at);
+    return call(SYS_pread64, fd, kBuffer, 1, at) == 1 ? mapped + shown(kBuffer) : mapped;
+  }
+  std::string stored(int fd) { return byte_at(fd, kNear) + " " + byte_at(fd, kFar); }
+  void make_longer(int fd, int how) {
+    put_string("y");
+    switch (how) {
+      case 0: EXPECT_EQ(call(SYS_ftruncate, fd, 200), 0); break;
+      case 1: EXPECT_EQ(call(SYS_ftruncate, fd, 2 * kPageSize + 10), 0); break;
+      case 2: EXPECT_EQ(call(SYS_pwrite64, fd, kBuffer, 1, 2 * kPageSize), 1); break;
+      case 3: EXPECT_EQ(call(SYS_pwrite64, fd, kBuffer, 1, 199), 1); break;
+      case 4: EXPECT_EQ(call(SYS_fallocate, fd, 0, kPageSize, kPageSize), 0); break;
+      default: EXPECT_EQ(call(SYS_fallocate, fd, 0, 0, kPageSize), 0); break;
+    }
+  }
+  static constexpr int kWays = 6;
+};
+
+// Measured on Linux 6.18: shmem_setattr and shmem's writes leave the page alone.
+TEST_F(Growth, AFileInMemoryKeepsThem) {
+  for (const bool clean : {false, true}) {
+    for (int how = 0; how < kWays; ++how) {
+      SCOPED_TRACE(fmt::format("way {}, clean {}", how, clean));
+      const int fd = prepare_growth(true, clean);
+      EXPECT_EQ(stored(fd), "n f");
+      make_longer(fd, how);
+      EXPECT_EQ(stored(fd), how == 0 || how == 3 ? "nn f" : "nn ff");
+      call(SYS_munmap, kMap, 2 * kPageSize);
+      call(SYS_close, fd);
+    }
+  }
+}
+
+// Measured on ext4 of Linux 6.18. A write zeroes up to where it starts.
+TEST_F(Growth, AFileOnDiskHasZeroesThere) {
+  struct statfs fs {};
+  ASSERT_EQ(::statfs(folder.path().c_str(), &fs), 0);
+  if (fs.f_type == 0x01021994) GTEST_SKIP() << "the scratch folder is a tmpfs";
+  for (const bool clean : {false, true}) {
+    for (int how = 0; how < kWays; ++how) {
+      SCOPED_TRACE(fmt::format("way {}, clean {}", how, clean));
+      const int fd = prepare_growth(false, clean);
+      EXPECT_EQ(stored(fd), clean ? ". ." : "n f");
+      make_longer(fd, how);
+      const std::string within = how == 3 && !clean ? ".. f" : ".. .";
+      EXPECT_EQ(stored(fd), how == 0 || how == 3 ? within : ".. ..");
+      call(SYS_munmap, kMap, 2 * kPageSize);
+      call(SYS_close, fd);
+    }
+  }
+}
+
+TEST_F(Coherence, ACollapsedRangeTakesTheLastPagesAway) {
+  const int fd = prepare(std::string(4096, 'a') + std::string(4096, 'b'));
+  ASSERT_EQ(map_file(fd, MAP_SHARED), static_cast<std::int64_t>(kMap));
+  EXPECT_EQ(get_bytes(kMap, 1) + get_bytes(kMap + 4096, 1), "ab");
+  const std::int64_t collapsed = call(SYS_fallocate, fd, FALLOC_FL_COLLAPSE_RANGE, 0, 4096);
+  if (collapsed == -EOPNOTSUPP) GTEST_SKIP() << "the file system collapses no ranges";
+  ASSERT_EQ(collapsed, 0);
+  EXPECT_EQ(get_bytes(kMap, 1), "b");
+  std::byte byte{};
+  EXPECT_EQ(mmu::copy_from_user(mm(), std::span(&byte, 1), Gva(kMap + 4096)), 1u);  // SIGBUS for user code
 }
 
 TEST_F(Coherence, OpeningWithTruncationToo) {
