@@ -1,7 +1,5 @@
 #include "vmm/gdb/breakpoints.hpp"
 
-#include <ranges>
-
 #include "vmm/gdb/guest_memory.hpp"
 
 namespace faultline::vmm::gdb {
@@ -35,8 +33,8 @@ void Breakpoints::put_in(const mmu::AddressSpace& mm) {
 
 // Backwards: two addresses may be the same byte of a file.
 void Breakpoints::take_out() {
-  for (const In& in : std::views::reverse(in_))
-    if (*in.where == kInt3) *in.where = in.before;
+  for (auto in = in_.rbegin(); in != in_.rend(); ++in)
+    if (*in->where == kInt3) *in->where = in->before;
 }
 
 const BreakKind* Breakpoints::hit(Gva address) const {
