@@ -30,6 +30,23 @@ TEST(CompletionTest, CommandsOptionsAndValues) {
   EXPECT_EQ(complete("faultline conform --rule right.sm"), "right.smep right.smap\n");
 }
 
+TEST(CompletionTest, OfTheFuzzer) {
+  EXPECT_EQ(complete("faultline f"), "fuzz\n");
+  EXPECT_EQ(complete("faultline fuzz repl"), "replay\n");
+  EXPECT_EQ(complete("faultline fuzz --jo"), "--jobs\n");
+  EXPECT_EQ(complete("faultline fuzz --judges re"), "reference\n");
+  EXPECT_EQ(complete("faultline fuzz --judges reference,model,h"), "reference,model,hosted\n");
+  EXPECT_EQ(complete("faultline fuzz --backend h"), "hosted\n");
+  EXPECT_EQ(complete("faultline fuzz --seed ''"), "\n");
+  EXPECT_EQ(complete("faultline fuzz --jobs 2 --ra"), "--raw\n");
+  EXPECT_EQ(complete("faultline fuzz generate --op"), "--operations\n");
+  EXPECT_EQ(complete("faultline fuzz --op"), "\n");  // of generate alone
+  EXPECT_EQ(complete("faultline fuzz replay --"), "--judges --backend --help\n");
+  const std::string folder = std::string(FAULTLINE_SOURCE) + "/tools/completion/";
+  for (const char* before : {"", "replay ", "minimize ", "run ", "--known ", "--jobs 2 "})
+    EXPECT_EQ(complete("faultline fuzz " + std::string(before) + folder + "fault"), folder + "faultline.bash\n");
+}
+
 TEST(CompletionTest, WhatFollowsTheProgramIsItsOwn) {
   EXPECT_EQ(complete("faultline run prog --fault-"), "\n");
   EXPECT_EQ(complete("faultline run -- prog --fault-"), "\n");

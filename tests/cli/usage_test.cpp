@@ -49,6 +49,19 @@ INSTANTIATE_TEST_SUITE_P(
                     Words{"inspect", "--heat", "diff", "a", "b"}, Words{"inspect", "--process", "1", "diff", "a", "b"},
                     Words{"inspect", "--counts", "a"}));
 
+INSTANTIATE_TEST_SUITE_P(
+    Fuzz, UsageErrorTest,
+    testing::Values(Words{"fuzz", "a", "b"}, Words{"fuzz", "--nonsense"}, Words{"fuzz", "--seed", "-1"},
+                    Words{"fuzz", "--seed", "x"}, Words{"fuzz", "--jobs", "0"}, Words{"fuzz", "--jobs", "257"},
+                    Words{"fuzz", "--time", "soon"}, Words{"fuzz", "--time", "0"}, Words{"fuzz", "--programs", "few"},
+                    Words{"fuzz", "--judges", ""}, Words{"fuzz", "--judges", "reference,oracle"},
+                    Words{"fuzz", "--backend", "tcg"}, Words{"fuzz", "--known"}, Words{"fuzz", "replay"},
+                    Words{"fuzz", "replay", "a", "b"}, Words{"fuzz", "replay", "--seed", "1", "a"},
+                    Words{"fuzz", "minimize"}, Words{"fuzz", "minimize", "-o"}, Words{"fuzz", "run"},
+                    Words{"fuzz", "run", "a", "b"}, Words{"fuzz", "run", "--jobs", "2", "a"},
+                    Words{"fuzz", "generate", "a"}, Words{"fuzz", "generate", "--operations", "0"},
+                    Words{"fuzz", "generate", "--operations", "257"}));
+
 class HelpTest : public testing::TestWithParam<Words> {};
 
 TEST_P(HelpTest, GoesToStandardOutputAndEndsWellAndNamesItsOptions) {
@@ -62,7 +75,10 @@ TEST_P(HelpTest, GoesToStandardOutputAndEndsWellAndNamesItsOptions) {
 INSTANTIATE_TEST_SUITE_P(Commands, HelpTest,
                          testing::Values(Words{"--help"}, Words{"-h"}, Words{"run", "--help"}, Words{"walk", "--help"},
                                          Words{"doctor", "--help"}, Words{"conform", "--help"},
-                                         Words{"inspect", "--help"}, Words{"inspect", "diff", "--help"}));
+                                         Words{"inspect", "--help"}, Words{"inspect", "diff", "--help"},
+                                         Words{"fuzz", "--help"}, Words{"fuzz", "replay", "--help"},
+                                         Words{"fuzz", "minimize", "--help"}, Words{"fuzz", "run", "--help"},
+                                         Words{"fuzz", "generate", "--help"}));
 
 TEST(VersionTest, IsOneLine) {
   const auto result = faultline({"--version"});

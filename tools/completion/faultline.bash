@@ -33,14 +33,25 @@ _faultline() {
     inspect) options="--timeline --faults --heat --exit --fault --at --html --trace --folded --counts --tui --address --vma --path --outcome --process --time --json --csv --top --help" ;;
     doctor) options="--json --help" ;;
     conform) options="--cases --full --seed --case --rule --feature --section --baseline --json --junit --list --model-only --help" ;;
-    fuzz) options="--seed --jobs --time --programs --judges --backend --known --json --raw --failures --output --operations --help" ;;
+    fuzz)
+      case ${COMP_WORDS[2]} in
+        replay) options="--judges --backend --help" ;;
+        minimize) options="--judges --backend --known --output --help" ;;
+        run) options="--judges --backend --known --help" ;;
+        generate) options="--seed --operations --raw --failures --help" ;;
+        *) options="--seed --jobs --time --programs --judges --backend --known --json --raw --failures --help" ;;
+      esac ;;
     *) return ;;
   esac
 
   # A campaign's folder, or a command and its file.
   if [ "$command" = fuzz ]; then
     case $previous in
-      --backend | --judges) mapfile -t COMPREPLY < <(compgen -W "$(_faultline_values "$previous")" -- "$current") ;;
+      --backend) mapfile -t COMPREPLY < <(compgen -W "$(_faultline_values "$previous")" -- "$current") ;;
+      --judges)  # a list: the last name of it
+        local before=""
+        [[ $current == *,* ]] && before=${current%,*},
+        mapfile -t COMPREPLY < <(compgen -P "$before" -W "$(_faultline_values "$previous")" -- "${current##*,}") ;;
       --seed | --jobs | --time | --programs | --operations) ;;
       *)
         if [[ $current == -* ]]; then
