@@ -159,8 +159,11 @@ void PageTables::free_subtree(PteSlot parent, Level level, Gva base, const FreeR
     const std::uint64_t step = level_span(level - 1, mode_);
     const std::uint64_t from = std::max(base.raw(), range.start.raw() & ~(step - 1));
     const std::uint64_t to = std::min(base.raw() + level_span(level, mode_), range.end.raw());
-    for (std::uint64_t at = from; at < to; at += step)
-      free_subtree(slot_of(table, Gva(at), level - 1), level - 1, Gva(at), range, gather);
+    // Most entries are empty, and there are thousands when a process ends.
+    for (std::uint64_t at = from; at < to; at += step) {
+      const PteSlot slot = slot_of(table, Gva(at), level - 1);
+      if (!slot.load().none()) free_subtree(slot, level - 1, Gva(at), range, gather);
+    }
   }
   if (base < range.floor || base + level_span(level, mode_) > range.ceiling) return;
   PtEditor(gather).unlink_table(parent, base, level);

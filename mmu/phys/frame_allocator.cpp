@@ -13,6 +13,7 @@ FrameAllocator::FrameAllocator(PhysMemory memory, Gfn first, ExtendHook extend)
     : memory_(memory),
       frames_(static_cast<Frame*>(std::calloc(memory.frames(), sizeof(Frame)))),
       first_(first),
+      settled_(first),
       fresh_(first),
       extended_(first),
       extend_(std::move(extend)),
@@ -28,6 +29,7 @@ void FrameAllocator::push(std::uint64_t frame, unsigned order) {
   f.order = static_cast<std::uint8_t>(order);
   f.free = {.prev = 0, .next = heads_[order]};
   if (f.free.next != 0) frames_[f.free.next].free.prev = static_cast<std::uint32_t>(frame);
+  note_change(std::max<std::uint64_t>(frame, f.free.next));
   heads_[order] = static_cast<std::uint32_t>(frame);
 }
 
@@ -39,6 +41,7 @@ void FrameAllocator::unlink(std::uint64_t frame, unsigned order) {
     heads_[order] = f.free.next;
   }
   if (f.free.next != 0) frames_[f.free.next].free.prev = f.free.prev;
+  note_change(std::max<std::uint64_t>({frame, f.free.prev, f.free.next}));
   f.kind = FrameKind::kUntouched;
 }
 
@@ -52,6 +55,9 @@ bool FrameAllocator::carve(unsigned order) {
   const unsigned got = std::min({by_alignment, by_room, kMaxOrder});
   const Gfn end(start + (std::uint64_t{1} << got));
   if (extend_ && end > extended_ && !extend_(end)) return false;
+  spoil_marks(Gfn(start), end);
+  // What rewind() left behind the mark.
+  for (Gfn stale(start); stale < std::min(end, extended_); stale = stale + 1) restore({}, frames_[stale.raw()]);
   extended_ = std::max(extended_, end);
   fresh_ = end;
   push(start, got);
@@ -97,6 +103,7 @@ std::optional<Gfn> FrameAllocator::allocate(FrameKind kind, Zeroing zeroing, uns
     f.index = 0;
     f.set_mapping(nullptr);
   }
+  note_change(block->raw() + count - 1);
   used_ += count;
   return block;
 }
@@ -108,6 +115,7 @@ void FrameAllocator::put(Gfn frame) {
   if (before > 1) return;
   FL_CHECK(f.mapcount.load(std::memory_order_relaxed) == 0);
   FL_CHECK(f.kind != FrameKind::kReserved && f.kind != FrameKind::kFree);
+  if (frame < settled_) return;
   --used_;
   free_block(frame.raw(), 0);
 }
@@ -116,7 +124,7 @@ void FrameAllocator::free_block(std::uint64_t frame, unsigned order) {
   frames_[frame].kind = FrameKind::kUntouched;
   while (order < kMaxOrder) {
     const std::uint64_t buddy = frame ^ (std::uint64_t{1} << order);
-    if (buddy < first_.raw() || buddy + (std::uint64_t{1} << order) > fresh_.raw()) break;
+    if (buddy < settled_.raw() || buddy + (std::uint64_t{1} << order) > fresh_.raw()) break;
     if (frames_[buddy].kind != FrameKind::kFree || frames_[buddy].order != order) break;
     unlink(buddy, order);
     frame = std::min(frame, buddy);
@@ -125,47 +133,81 @@ void FrameAllocator::free_block(std::uint64_t frame, unsigned order) {
   push(frame, order);
 }
 
-FrameAllocator::Mark FrameAllocator::mark() const {
+void FrameAllocator::settle() {
+  FL_CHECK(fresh_ - first_ == used_);
+  settled_ = fresh_;
+  current_mark_ = 0;
+}
+
+FrameAllocator::Mark::Saved FrameAllocator::save(std::uint64_t number, const Frame& f) {
+  return {.frame = number,
+          .refcount = f.refcount.load(std::memory_order_relaxed),
+          .mapcount = f.mapcount.load(std::memory_order_relaxed),
+          .kind = f.kind,
+          .order = f.order,
+          .anon_exclusive = f.anon_exclusive,
+          .dirty = f.dirty,
+          .lazy_free = f.lazy_free,
+          .index = f.index,
+          .mapping = f.mapping(),
+          .anon_vma = f.anon_vma()};
+}
+
+// `touched` stays: so do the frame's bytes.
+void FrameAllocator::restore(const Mark::Saved& saved, Frame& f) {
+  f.refcount.store(saved.refcount, std::memory_order_relaxed);
+  f.mapcount.store(saved.mapcount, std::memory_order_relaxed);
+  f.kind = saved.kind;
+  f.order = saved.order;
+  f.anon_exclusive = saved.anon_exclusive;
+  f.dirty = saved.dirty;
+  f.lazy_free = saved.lazy_free;
+  f.index = saved.index;  // or its neighbours on the free list
+  f.set_mapping(saved.mapping);
+  if (saved.kind == FrameKind::kAnon) f.set_anon_vma(saved.anon_vma);
+}
+
+void FrameAllocator::spoil_marks(Gfn first, Gfn end) {
+  std::erase_if(intact_, [=](const Intact& i) { return i.settled < end && first < i.fresh; });
+}
+
+FrameAllocator::Mark FrameAllocator::mark() {
   Mark mark;
+  mark.settled_ = settled_;
   mark.fresh_ = fresh_;
+  mark.used_end_ = settled_;
   mark.heads_ = heads_;
   mark.used_ = used_;
   mark.metadata_bytes_ = metadata_bytes_;
-  mark.frames_.reserve(fresh_ - first_);
+  mark.frames_.reserve(fresh_ - settled_);
   for (std::uint64_t n = first_.raw(); n < fresh_.raw(); ++n) {
     const Frame& f = frames_[n];
-    mark.frames_.push_back({.refcount = f.refcount.load(std::memory_order_relaxed),
-                            .mapcount = f.mapcount.load(std::memory_order_relaxed),
-                            .kind = f.kind,
-                            .order = f.order,
-                            .anon_exclusive = f.anon_exclusive,
-                            .dirty = f.dirty,
-                            .lazy_free = f.lazy_free,
-                            .index = f.index,
-                            .mapping = f.mapping(),
-                            .anon_vma = f.anon_vma()});
+    const bool used = f.refcount.load(std::memory_order_relaxed) != 0;
+    if (n >= settled_.raw()) {
+      mark.frames_.push_back(save(n, f));
+      if (used) mark.used_end_ = Gfn(n + 1);
+    } else if (used && f.kind != FrameKind::kReserved) {
+      mark.kept_.push_back(save(n, f));
+    }
   }
+  spoil_marks(settled_, fresh_);
+  mark.id_ = current_mark_ = ++marks_;
+  changed_end_ = 0;
   return mark;
 }
 
 void FrameAllocator::rewind(const Mark& mark) {
-  static constexpr Mark::Saved kUntouchedFrame{};
-  const Gfn end = std::max(fresh_, mark.fresh_);  // forward again, to a mark that was left for an earlier one
-  for (std::uint64_t n = first_.raw(); n < end.raw(); ++n) {
-    const std::uint64_t i = n - first_.raw();
-    const Mark::Saved& saved = i < mark.frames_.size() ? mark.frames_[i] : kUntouchedFrame;
-    Frame& f = frames_[n];  // `touched` stays: so do its bytes
-    f.refcount.store(saved.refcount, std::memory_order_relaxed);
-    f.mapcount.store(saved.mapcount, std::memory_order_relaxed);
-    f.kind = saved.kind;
-    f.order = saved.order;
-    f.anon_exclusive = saved.anon_exclusive;
-    f.dirty = saved.dirty;
-    f.lazy_free = saved.lazy_free;
-    f.index = saved.index;  // or its neighbours on the free list
-    f.set_mapping(saved.mapping);
-    if (saved.kind == FrameKind::kAnon) f.set_anon_vma(saved.anon_vma);
-  }
+  if (mark.id_ != current_mark_ && changed_end_ == 0) intact_.push_back({current_mark_, settled_, fresh_});
+  const bool as_it_was = std::ranges::any_of(intact_, [&](const Intact& i) { return i.mark == mark.id_; });
+  spoil_marks(mark.settled_, mark.fresh_);  // it is the current one
+  const std::uint64_t changed =
+      mark.id_ == current_mark_ || as_it_was ? std::max(changed_end_, mark.used_end_.raw()) : mark.fresh_.raw();
+  const std::uint64_t end = std::min(changed, mark.fresh_.raw());  // carve() sees to what is behind
+  for (std::uint64_t n = mark.settled_.raw(); n < end; ++n) restore(mark.frames_[n - mark.settled_.raw()], frames_[n]);
+  for (const Mark::Saved& saved : mark.kept_) restore(saved, frames_[saved.frame]);
+  current_mark_ = mark.id_;
+  changed_end_ = 0;
+  settled_ = mark.settled_;
   fresh_ = mark.fresh_;
   heads_ = mark.heads_;
   used_ = mark.used_;

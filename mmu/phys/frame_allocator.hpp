@@ -7,6 +7,7 @@
 // Not thread safe by itself: the caller holds the memory lock (docs/architecture.md, "Locks").
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
@@ -58,6 +59,10 @@ class FrameAllocator {
   // Frames at or above this were never handed out (not since the last rewind()).
   [[nodiscard]] Gfn high_water() const { return fresh_; }
   [[nodiscard]] Gfn first() const { return first_; }
+  // All frames below high_water() are in use and stay so, whatever is put: marks and checkers leave
+  // those below settled() alone from here on, and cost nothing for them. Precondition: none is free.
+  void settle();
+  [[nodiscard]] Gfn settled() const { return settled_; }
 
   // Host memory that the guest makes us spend besides frames: VMAs, the links of reverse maps.
   // Linux takes it from the same RAM. A guest may have as much as it has RAM, and kMetadataFloor.
@@ -83,6 +88,7 @@ class FrameAllocator {
    private:
     friend class FrameAllocator;
     struct Saved {
+      std::uint64_t frame;
       std::int32_t refcount, mapcount;
       FrameKind kind;
       std::uint8_t order;
@@ -91,16 +97,20 @@ class FrameAllocator {
       FileMapping* mapping;
       AnonVma* anon_vma;
     };
-    std::vector<Saved> frames_;  // from first() on
-    Gfn fresh_;
+    // Those that are settled and not reserved, then all others from settled() on.
+    std::vector<Saved> kept_, frames_;
+    std::uint64_t id_ = 0;
+    Gfn settled_, fresh_, used_end_;
     std::array<std::uint32_t, kMaxOrder + 1> heads_{};
     std::uint64_t used_ = 0;
     std::int64_t metadata_bytes_ = 0;
   };
-  [[nodiscard]] Mark mark() const;
+  [[nodiscard]] Mark mark();
   // Everything as it was at `mark`, and high_water() with it; the bytes of frames stay as they are.
   // What was handed out since is taken back without a question: nobody uses it any more. A
-  // failure that was to come does not.
+  // failure that was to come does not. To come back to the mark that was made or come back to last
+  // costs as much as was used since; to another one, as much as there is from its settled() on, but
+  // for one that was left as it was and whose frames nobody had since.
   void rewind(const Mark& mark);
 
   // Verifies the free lists against the frames; returns the first contradiction.
@@ -115,10 +125,15 @@ class FrameAllocator {
   void free_block(std::uint64_t frame, unsigned order);
   void push(std::uint64_t frame, unsigned order);
   void unlink(std::uint64_t frame, unsigned order);
+  void spoil_marks(Gfn first, Gfn end);
+  // What is known of `frame` differs from the current mark.
+  void note_change(std::uint64_t frame) { changed_end_ = std::max(changed_end_, frame + 1); }
+  static Mark::Saved save(std::uint64_t number, const Frame& frame);
+  static void restore(const Mark::Saved& saved, Frame& frame);
 
   PhysMemory memory_;
   std::unique_ptr<Frame[], FreeDeleter> frames_;
-  Gfn first_, fresh_;
+  Gfn first_, settled_, fresh_;
   Gfn extended_;  // what `extend_` was told last; more than fresh_ after a rewind
   ExtendHook extend_;
   std::array<std::uint32_t, kMaxOrder + 1> heads_{};  // 0 = empty; frame 0 is never free
@@ -126,6 +141,14 @@ class FrameAllocator {
   std::uint64_t fail_countdown_ = 0;
   std::int64_t metadata_bytes_ = 0;
   std::uint64_t metadata_limit_;
+  // The mark that frames are as at, but for those below changed_end_ and those in use then.
+  std::uint64_t current_mark_ = 0, marks_ = 0, changed_end_ = 0;
+  // Other marks whose frames, from their settled() on, nobody has changed since they were come back to.
+  struct Intact {
+    std::uint64_t mark;
+    Gfn settled, fresh;
+  };
+  std::vector<Intact> intact_;
 };
 
 }  // namespace faultline::mmu

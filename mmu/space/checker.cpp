@@ -16,9 +16,9 @@ namespace {
 
 // What all address spaces together do to the frames.
 struct Census {
-  explicit Census(const MmuEnv& e) : env(e), mappings(e.frames.high_water().raw()) {}
+  explicit Census(const MmuEnv& e) : env(e), mappings(e.frames.high_water() - e.frames.settled()) {}
   const MmuEnv& env;
-  std::vector<std::int32_t> mappings;  // leaves by frame
+  std::vector<std::int32_t> mappings;  // leaves by frame, from the first that is not settled on
   std::unordered_set<Gfn> tables;
   std::unordered_set<const FileMapping*> files;
   ReverseMapCensus reverse_maps;
@@ -99,7 +99,7 @@ Contradiction check_leaf(SpaceCheck& check, Pte entry, Gva va) {
   const Frame& frame = check.mm.frames().at(gfn);
   if (frame.kind != FrameKind::kAnon && frame.kind != FrameKind::kFile)
     return fmt::format("frame {:#x} is mapped at {:#x} and is neither anonymous nor a file's", gfn.raw(), va.raw());
-  ++check.census.mappings[gfn.raw()];
+  if (gfn >= check.mm.frames().settled()) ++check.census.mappings[gfn - check.mm.frames().settled()];
   check.rss.add(rss_kind(frame), 1);
   return frame.kind == FrameKind::kAnon ? check_anonymous(frame, entry, *vma, va)
                                         : check_file_page(frame, entry, *vma, va);
@@ -170,14 +170,14 @@ Contradiction check_space(const AddressSpace& mm, Census& census) {
   return check_counters(mm);
 }
 
-// Every frame that was ever handed out, against what was found.
+// Every frame that was ever handed out, but those that are settled, against what was found.
 Contradiction check_frames(const Census& census) {
   const FrameAllocator& frames = census.env.frames;
-  std::uint64_t used = 0;
-  for (Gfn gfn = frames.first(); gfn < frames.high_water(); gfn = gfn + 1) {
+  std::uint64_t used = frames.settled() - frames.first();
+  for (Gfn gfn = frames.settled(); gfn < frames.high_water(); gfn = gfn + 1) {
     const Frame& frame = frames.at(gfn);
     const std::int32_t references = frame.refcount.load(std::memory_order_relaxed);
-    const std::int32_t mapped = census.mappings[gfn.raw()];
+    const std::int32_t mapped = census.mappings[gfn - frames.settled()];
     if (references == 0) {
       if (mapped != 0) return fmt::format("frame {:#x} is free and mapped", gfn.raw());
       continue;

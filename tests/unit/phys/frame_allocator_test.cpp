@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <random>
 #include <set>
 
@@ -145,6 +146,102 @@ TEST_F(FrameAllocatorTest, RewoundItAnswersTheSameRequestsTheSame) {
   EXPECT_EQ(frames.used_frames(), later.used_frames());
   EXPECT_EQ(frames.at(first[1]).refcount.load(), 1);
   EXPECT_EQ(frames.check_invariants(), std::nullopt);
+}
+
+// To the mark it came back to last, at the cost of what was used: nothing of it may be left.
+TEST_F(FrameAllocatorTest, EachRewindLeavesNothingOfWhatWasUsed) {
+  FrameAllocator frames(memory, Gfn(3));
+  const Gfn kept = frames.allocate(FrameKind::kZero, Zeroing::kNeeded).value();
+  std::vector<Gfn> some;
+  for (int i = 0; i < 20; ++i) some.push_back(frames.allocate(FrameKind::kAnon, Zeroing::kNeeded).value());
+  for (int i = 0; i < 20; i += 2) frames.put(some[static_cast<std::size_t>(i)]);
+  const auto mark = frames.mark();
+  std::mt19937 random(11);
+  std::vector<Gfn> first;
+  for (int round = 0; round < 50; ++round) {
+    std::vector<Gfn> got;
+    for (unsigned i = 0; i < 12; ++i) got.push_back(frames.allocate(FrameKind::kFile, Zeroing::kNeeded, i % 4).value());
+    if (first.empty()) first = got;
+    ASSERT_EQ(got, first) << round;
+    frames.at(kept).mapcount.store(7);
+    frames.get(kept);
+    for (auto i = static_cast<unsigned>(random() % 1000); i > 0; --i)
+      static_cast<void>(frames.allocate(FrameKind::kAnon, Zeroing::kNotNeeded, static_cast<unsigned>(random() % 3)));
+    for (const Gfn frame : got)
+      if (random() % 2 == 0) frames.put(frame);
+    if (round % 2 == 0) frames.put(some[1]);
+    frames.rewind(mark);
+    ASSERT_EQ(frames.check_invariants(), std::nullopt) << round;
+    ASSERT_EQ(frames.at(kept).refcount.load(), 1);
+    ASSERT_EQ(frames.at(kept).mapcount.load(), 0);
+    ASSERT_EQ(frames.used_frames(), mark.used_frames());
+  }
+}
+
+// Little is done, and with frames in front of those that it changes.
+TEST_F(FrameAllocatorTest, ARewindReachesAsFarAsTheFreeListsDo) {
+  const std::vector<std::function<void(FrameAllocator&)>> uses{
+      [](FrameAllocator& frames) { frames.put(Gfn(10)); },
+      [](FrameAllocator& frames) { static_cast<void>(frames.allocate(FrameKind::kAnon, Zeroing::kNotNeeded)); },
+      [](FrameAllocator& frames) { static_cast<void>(frames.allocate(FrameKind::kAnon, Zeroing::kNotNeeded, 3)); },
+      [](FrameAllocator& frames) { frames.at(Gfn(21)).mapcount.store(1); }};
+  for (std::size_t i = 0; i < uses.size(); ++i) {
+    FrameAllocator frames(memory, Gfn(3));
+    while (frames.high_water() != Gfn(32)) static_cast<void>(frames.allocate(FrameKind::kAnon, Zeroing::kNotNeeded));
+    while (frames.used_frames() != 32 - 3) static_cast<void>(frames.allocate(FrameKind::kAnon, Zeroing::kNotNeeded));
+    for (std::uint64_t f = 31; f > 22; --f) frames.put(Gfn(f));
+    if (i != 0) frames.put(Gfn(6));
+    const auto mark = frames.mark();
+    uses[i](frames);
+    frames.rewind(mark);
+    EXPECT_EQ(frames.check_invariants(), std::nullopt) << i;
+    EXPECT_EQ(frames.at(Gfn(21)).mapcount.load(), 0) << i;
+  }
+}
+
+// Two places in one memory, one after the other: what is settled is left alone, but for frames that
+// somebody uses.
+TEST_F(FrameAllocatorTest, MarksBehindSettledFrames) {
+  FrameAllocator frames(memory, Gfn(3));
+  const Gfn engine = frames.allocate(FrameKind::kFile, Zeroing::kNeeded).value();
+  const auto settle = [&frames] {
+    while (frames.high_water() - frames.first() != frames.used_frames())
+      static_cast<void>(frames.allocate(FrameKind::kReserved, Zeroing::kNotNeeded));
+    frames.settle();
+    EXPECT_EQ(frames.settled(), frames.high_water());
+  };
+  settle();
+  const Gfn zero = frames.allocate(FrameKind::kZero, Zeroing::kNeeded).value();
+  const auto one = frames.mark();
+  settle();
+  static_cast<void>(frames.allocate(FrameKind::kZero, Zeroing::kNeeded));
+  const auto two = frames.mark();
+  const auto use = [&frames, engine](int count) {
+    frames.get(engine);
+    std::vector<Gfn> got;
+    for (int i = 0; i < count; ++i) got.push_back(frames.allocate(FrameKind::kAnon, Zeroing::kNeeded).value());
+    for (std::size_t i = 0; i < got.size(); i += 3) frames.put(got[i]);
+    EXPECT_EQ(frames.check_invariants(), std::nullopt);
+    return got;
+  };
+  std::vector<Gfn> in_one, in_two;
+  for (int round = 0; round < 12; ++round) {
+    frames.rewind(one);
+    ASSERT_EQ(frames.settled(), zero);
+    const auto got_one = use(round % 4 == 3 ? 1500 : 900);  // more than there is before the other's place
+    if (round % 2 == 0) frames.rewind(one);
+    frames.rewind(two);
+    ASSERT_EQ(frames.check_invariants(), std::nullopt) << round;
+    const auto got_two = use(900);
+    if (round == 0) in_one = got_one, in_two = got_two;
+    ASSERT_TRUE(std::equal(in_one.begin(), in_one.end(), got_one.begin()));
+    ASSERT_EQ(got_two, in_two);
+    frames.rewind(two);
+    ASSERT_EQ(frames.at(engine).refcount.load(), 1);
+    ASSERT_EQ(frames.check_invariants(), std::nullopt);
+  }
+  frames.put(engine);
+  EXPECT_EQ(frames.used_frames(), two.used_frames()) << "what is settled stays in use";
 }
 
 }  // namespace
