@@ -19,6 +19,13 @@ SeenVma seen_vma(Vpn number, const Page& page) {
           .offset = file == FileOperand::kNone ? 0 : page.index << kPageShift};
 }
 
+// Most pages have no bytes of their own, or a file's as they were.
+std::uint64_t hash_of(const Page& page) {
+  static const std::uint64_t zeroes = content_hash(std::vector<std::byte>(kPageSize));
+  const Bytes* const bytes = bytes_of(page);
+  return bytes == nullptr ? zeroes : content_hash(std::as_bytes(std::span(*bytes)));
+}
+
 }  // namespace
 
 SeenProcess final_state(const Process& process, unsigned number) {
@@ -27,8 +34,7 @@ SeenProcess final_state(const Process& process, unsigned number) {
   for (const auto& [at, page] : process.pages) {
     seen.vmas.push_back(seen_vma(at, page));
     if ((page.traits.prot & PROT_READ) == 0 || page.guard || beyond_object(page)) continue;
-    const Bytes bytes = content(page);
-    seen.content.push_back({Gva(at).raw(), content_hash(std::as_bytes(std::span(bytes)))});
+    seen.content.push_back({Gva(at).raw(), hash_of(page)});
   }
   normalise(seen.vmas);
   return seen;

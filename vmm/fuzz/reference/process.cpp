@@ -14,7 +14,9 @@ bool anonymous(const Page& page) { return page.traits.object == nullptr; }
 
 void take_own(Process& process, Page& page, Vpn number) {
   prepare_kin(process.pages, number, process.next_kin);
-  if (!page.own) page.own = std::make_shared<Bytes>(content(page));
+  if (page.own) return;
+  const Bytes* const bytes = bytes_of(page);
+  page.own = bytes == nullptr ? std::make_shared<Bytes>() : std::make_shared<Bytes>(*bytes);
 }
 
 // Linux expand_stack: the area above grows down to `page`, if it is one that does.
@@ -43,11 +45,11 @@ bool grow_stack(Process& process, Vpn page) {
 
 bool beyond_object(const Page& page) { return !anonymous(page) && !page.own && !page.traits.object->has(page.index); }
 
-Bytes content(const Page& page) {
-  if (page.own) return *page.own;
-  if (anonymous(page)) return {};
+const Bytes* bytes_of(const Page& page) {
+  if (page.own) return page.own.get();
+  if (anonymous(page)) return nullptr;
   const auto at = page.traits.object->pages.find(page.index);
-  return at == page.traits.object->pages.end() ? Bytes{} : at->second;
+  return at == page.traits.object->pages.end() ? nullptr : &at->second;
 }
 
 bool bring_in(Process& process, Vpn number, Access access) {
@@ -77,10 +79,8 @@ Trouble touch(Process& process, std::uint64_t address, Access access) {
 std::uint8_t load(const Process& process, std::uint64_t address) {
   const Page& page = process.pages.at(Gva(address).page());
   const std::uint64_t offset = address & kPageMask;
-  if (page.own) return (*page.own)[offset];
-  if (anonymous(page)) return 0;
-  const auto at = page.traits.object->pages.find(page.index);
-  return at == page.traits.object->pages.end() ? 0 : at->second[offset];
+  const Bytes* const bytes = bytes_of(page);
+  return bytes == nullptr ? 0 : (*bytes)[offset];
 }
 
 void store(Process& process, std::uint64_t address, std::uint8_t byte) {

@@ -36,8 +36,8 @@ Trouble touch(Process& process, std::uint64_t address, Access access);
 [[nodiscard]] std::uint8_t load(const Process& process, std::uint64_t address);
 void store(Process& process, std::uint64_t address, std::uint8_t byte);
 
-// The bytes of a page, as a read finds them.
-[[nodiscard]] Bytes content(const Page& page);
+// The bytes of a page, as a read finds them. Null: zeroes. Valid until the page or its object changes.
+[[nodiscard]] const Bytes* bytes_of(const Page& page);
 // No access to the page's bytes is possible, whatever its rights are.
 [[nodiscard]] bool beyond_object(const Page& page);
 

@@ -23,12 +23,18 @@ struct World {
   [[nodiscard]] Process& process() { return *processes[current]; }
 };
 
-std::shared_ptr<Object> make_file(FileOperand file) {
-  auto object = std::make_shared<Object>();
-  object->file = file;
-  object->size = kFileBytes;
-  for (std::uint64_t i = 0; i < kFileBytes; ++i) object->pages[i >> kPageShift][i & kPageMask] = file_byte(file, i);
+Object content_of(FileOperand file) {
+  Object object;
+  object.file = file;
+  object.size = kFileBytes;
+  for (std::uint64_t i = 0; i < kFileBytes; ++i) object.pages[i >> kPageShift][i & kPageMask] = file_byte(file, i);
   return object;
+}
+
+// Every program starts with the same bytes: they are made once.
+std::shared_ptr<Object> make_file(FileOperand file) {
+  static const Object disk = content_of(FileOperand::kDisk), memory = content_of(FileOperand::kMemory);
+  return std::make_shared<Object>(file == FileOperand::kDisk ? disk : memory);
 }
 
 std::uint64_t address(std::int64_t operand) { return address_of(unpack_address(operand)).raw(); }
