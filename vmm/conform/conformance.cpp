@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
+#include <map>
 
 #include "vmm/conform/runner.hpp"
 #include "vmm/conform/second_opinion.hpp"
@@ -16,6 +17,8 @@ constexpr std::size_t kShown = 5;
 constexpr unsigned kTranslations = 2000;
 // Cases that are put into an order with few changes of control registers, together.
 constexpr std::size_t kChunk = 32768;
+// Each case that never comes back costs seconds: after so many of a kind the others of the kind are not run.
+constexpr unsigned kMostHangs = 8;
 
 std::string_view section_name(const std::vector<Section>& matrix, unsigned id) {
   const auto it = std::ranges::find(matrix, id, &Section::id);
@@ -74,9 +77,7 @@ class Run {
       for (std::size_t at = 0; at < mine.size(); at += kChunk) {
         const std::span<Case> chunk = std::span(mine).subspan(at, std::min(kChunk, mine.size() - at));
         std::ranges::stable_sort(chunk, {}, control_key);
-        const auto ran = runner.run(chunk, [&](const Case& c, const Observation& o) {
-          const Expectation e = expect(c, cpu_);
-          verdict_.add(c, e, section_name(matrix_, c.section), compare(c, e, o));
+        const auto ran = run_chunk(runner, chunk, [&] {
           if (++done % Runner::kBatch == 0 && request_.progress) request_.progress(done, all);
         });
         if (!ran) return ran;
@@ -85,6 +86,8 @@ class Run {
       verdict_.deaths += runner.deaths();
     }
     if (request_.progress) request_.progress(all, all);
+    for (const auto& [kind, count] : left_out_)
+      verdict_.notes.push_back(fmt::format("{}: {} not run, as {} like them never came back", kind, count, kMostHangs));
     return {};
   }
 
@@ -132,6 +135,45 @@ class Run {
   Verdict& verdict() { return verdict_; }
 
  private:
+  template <typename Step>
+  Result<void> run_chunk(Runner& runner, std::span<Case> cases, const Step& step) {
+    if (!hangs_.empty()) cases = leave_out_hopeless(cases, step);
+    while (!cases.empty()) {
+      bool hung = false;
+      const auto dealt_with = runner.run_batch(cases, [&](const Case& c, const Observation& o) {
+        const Expectation e = expect(c, cpu_);
+        verdict_.add(c, e, section_name(matrix_, c.section), compare(c, e, o));
+        if (o.hung) hung = true, ++hangs_[kind_of(c)];
+        step();
+      });
+      if (!dealt_with) return tl::unexpected(dealt_with.error());
+      cases = cases.subspan(*dealt_with);
+      if (hung) cases = leave_out_hopeless(cases, step);
+    }
+    return {};
+  }
+
+  // What hangs for one reason: cases of a section under one rule, of user or of supervisor code.
+  [[nodiscard]] std::string kind_of(const Case& c) const {
+    return fmt::format("{}, {} under {}", section_name(matrix_, c.section), c.user ? "user code" : "supervisor code",
+                       model::name(rule_of(expect(c, cpu_))));
+  }
+
+  // Counts the cases of kinds that hung too often as not run, and returns the others, in order.
+  template <typename Step>
+  std::span<Case> leave_out_hopeless(std::span<Case> cases, const Step& step) {
+    const auto hopeless = std::ranges::stable_partition(cases, [&](const Case& c) {
+      const auto hung = hangs_.find(kind_of(c));
+      return hung == hangs_.end() || hung->second < kMostHangs;
+    });
+    for (const Case& c : hopeless) {
+      verdict_.add_not_run(c, expect(c, cpu_), section_name(matrix_, c.section));
+      ++left_out_[kind_of(c)];
+      step();
+    }
+    return cases.first(cases.size() - hopeless.size());
+  }
+
   [[nodiscard]] bool wanted(const Case& c, const Expectation& e) const {
     if (!request_.rule.empty() && model::name(rule_of(e)) != request_.rule) return false;
     if (!request_.section.empty() && section_name(matrix_, c.section) != request_.section) return false;
@@ -153,6 +195,7 @@ class Run {
   std::vector<Section> matrix_;
   SecondOpinion mmu_;
   Verdict verdict_;
+  std::map<std::string, unsigned> hangs_, left_out_;  // by kind
 };
 
 }  // namespace

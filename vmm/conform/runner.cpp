@@ -37,7 +37,8 @@ Result<void> Runner::run_machine() {
   auto ran = machine_->run(limit);
   const auto took = std::chrono::ceil<milliseconds>(std::chrono::steady_clock::now() - start);
   if (ran) longest_ = std::max(longest_, took);
-  hung_ = hung_ || (!ran && took >= limit);
+  hung_now_ = !ran && took >= limit;
+  hung_ = hung_ || hung_now_;
   return ran;
 }
 
@@ -67,7 +68,7 @@ Result<std::size_t> Runner::run_batch(std::span<const Case> cases, const Take& t
   std::size_t done = 0;
   for (; done < count; ++done) {
     Observation o = observe(static_cast<unsigned>(done));
-    if (!o.done && !ran) o.death = ran.error().message;
+    if (!o.done && !ran) o.death = ran.error().message, o.hung = hung_now_;
     take(cases[done], o);
     if (!o.done) break;
   }
