@@ -43,6 +43,7 @@ struct FaultContext {
   Pte entry;     // as loaded before the decision
   TlbGather& gather;
   FaultPath& path;
+  bool new_table = false;  // this fault brought the table: Linux does not have it before it has a page for it
 
   [[nodiscard]] bool write() const { return flags.has(FaultFlags::kWrite); }
   [[nodiscard]] bool unshare() const { return flags.has(FaultFlags::kUnshare); }

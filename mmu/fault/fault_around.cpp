@@ -6,6 +6,22 @@
 
 namespace faultline::mmu {
 
+namespace {
+
+// Linux filemap_map_pages (6.18) links a new table only with a page that does not reach the end of
+// its file, shmem aside. So behind the end nothing is mapped around where the table is new and the
+// first page that it finds is the last one. (Before the end, the fault itself brings the table.)
+bool cannot_link_table(const FaultContext& f, Pgoff first, std::uint64_t count) {
+  const FileMapping& file = *f.vma.file;
+  const std::uint64_t pages = file.size_in_pages();
+  if (!f.new_table || file.kind() != FileKind::kRegular || f.vma.page_index(f.address).raw() < pages) return false;
+  for (std::uint64_t i = 0; i < count; ++i)
+    if (file.find(first + i)) return first.raw() + i + 1 == pages;
+  return false;
+}
+
+}  // namespace
+
 bool do_fault_around(FaultContext& f) {
   constexpr std::uint64_t kWindow = AddressSpace::kFaultAroundPages;
   const std::uint64_t vpn = f.address.page().raw();
@@ -18,6 +34,7 @@ bool do_fault_around(FaultContext& f) {
   FileMapping& file = *f.vma.file;
   const Pgoff first_index = f.vma.page_index(Gva(Vpn(first)));
   file.fetch_cached(first_index, end - first);
+  if (cannot_link_table(f, first_index, end - first)) return false;
 
   bool mapped = false;
   bool around = false;

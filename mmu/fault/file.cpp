@@ -1,7 +1,6 @@
 // Follows do_fault: do_read_fault, do_cow_fault, do_shared_fault, finish_fault (mm/memory.c). The
 // lock is kept while a page is read from the file, so a cold page takes one attempt; Linux drops
 // it and takes a second one, with the same count in the end.
-#include <algorithm>
 #include <cstring>
 
 #include "mmu/fault/context.hpp"
@@ -31,29 +30,9 @@ VmFault map_file_page(FaultContext& f, Gfn frame, std::uint64_t extra_bits) {
   return {};
 }
 
-// No entry in the table of this one: Linux would not have the table yet, or keeps it for a while.
-bool table_empty(const FaultContext& f) {
-  for (unsigned i = 0; i < kEntriesPerTable; ++i)
-    if (!PteSlot(f.mm.frames().memory(), f.slot.address().page(), i).load().none()) return false;
-  return true;
-}
-
-// Linux filemap_map_pages (6.18) links a new table only with a page that does not reach the end of
-// its file, shmem aside. So behind the end, nothing is mapped around where the last page is the first
-// of the window. (Before the end, the fault itself brings the table.)
-bool around_is_nothing(const FaultContext& f) {
-  const FileMapping& file = *f.vma.file;
-  const std::uint64_t index = f.vma.page_index(f.address).raw(), pages = file.size_in_pages();
-  if (file.kind() != FileKind::kRegular || pages == 0 || index < pages) return false;
-  const std::uint64_t vpn = f.address.page().raw(), before = index - (pages - 1);
-  constexpr std::uint64_t kWindow = AddressSpace::kFaultAroundPages;
-  const std::uint64_t first = std::max(vpn & ~(kWindow - 1), f.vma.start.page().raw());
-  return vpn - first == before && table_empty(f);
-}
-
 VmFault do_read_fault(FaultContext& f) {
   f.path.add(FaultStep::kReadFault);
-  if (!around_is_nothing(f) && do_fault_around(f)) return {};
+  if (do_fault_around(f)) return {};
   const auto page = f.vma.file->fetch(f.vma.page_index(f.address));
   if (!page) return failed(f, page.error());
   if (!f.vma.flags.has(VmFlags::kShared)) {

@@ -28,10 +28,13 @@ VmFault check_flags(const Vma& vma, FaultFlags& flags) {
   return {};
 }
 
-// Linux __handle_mm_fault: the tables above, then the entry.
+// Linux __handle_mm_fault: the tables above, then the entry. For a page of a file Linux links the
+// last table together with the page (finish_fault), so a fault that maps nothing leaves none.
 VmFault with_tables(FaultRun& run, Vma& vma, FaultFlags flags) {
-  TlbGather gather(run.mm.tables(), run.log);
-  const PteSlot slot = run.mm.tables().populate(run.request.address, run.log);
+  PageTables& tables = run.mm.tables();
+  TlbGather gather(tables, run.log);
+  const std::uint64_t before = tables.tables();
+  const PteSlot slot = tables.populate(run.request.address, run.log);
   if (!slot.valid()) {
     run.outcome.path.add(FaultStep::kTablesFull);
     return VmFault::kOom;
@@ -43,8 +46,10 @@ VmFault with_tables(FaultRun& run, Vma& vma, FaultFlags flags) {
                  .slot = slot,
                  .entry = slot.load(),
                  .gather = gather,
-                 .path = run.outcome.path};
+                 .path = run.outcome.path,
+                 .new_table = tables.tables() != before};
   const VmFault result = handle_pte_fault(f);
+  if (f.new_table && !vma.anonymous() && slot.load().none()) tables.free_empty_table(f.address, gather);
   gather.flush();
   run.outcome.tlb = std::max(run.outcome.tlb, gather.action());
   return result;

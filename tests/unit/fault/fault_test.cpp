@@ -1,9 +1,11 @@
 #include "mmu/fault/fault.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include "mmu/fault/access.hpp"
 #include "mmu/pgtable/editor.hpp"
+#include "mmu/space/operations.hpp"
 #include "mmu/space/uaccess.hpp"
 #include "mmu/space/zap.hpp"
 #include "tests/unit/support/fault_fixture.hpp"
@@ -200,6 +202,46 @@ TEST_P(FaultTest, BehindTheEndTheLastPageAloneComesIntoATableThatIsThere) {
   fault(kBase + 20 * kPageSize, kWrite);
   EXPECT_EQ(fault(kBase + 2 * kPageSize, kRead).result, FaultResult::kBusAdrErr);
   EXPECT_TRUE(entry(kBase).present());
+}
+
+// Linux keeps a table that was emptied (free_pgtables takes it, with the last area in its span).
+TEST_P(FaultTest, BehindTheEndATableThatWasEmptiedIsThere) {
+  const auto f = file(FileKind::kRegular, 3 * kPageSize);
+  add(kBase, 4, kRoFlags, f, Pgoff(2));
+  add(kBase + 20 * kPageSize, 1, kRwFlags);
+  fault(kBase + 20 * kPageSize, kWrite);
+  ASSERT_TRUE(do_madvise(*mm, (kBase + 20 * kPageSize).raw(), kPageSize, MADV_DONTNEED));
+  EXPECT_EQ(fault(kBase + 2 * kPageSize, kRead).result, FaultResult::kBusAdrErr);
+  EXPECT_TRUE(entry(kBase).present());
+}
+
+// A page that is not cached is none that could be found first.
+TEST_P(FaultTest, BehindTheEndTheFirstPageThatIsCachedCounts) {
+  TestFile* raw = nullptr;
+  const auto f = file(FileKind::kRegular, 3 * kPageSize, &raw);
+  raw->cold = {0, 1};
+  add(kBase, 6, kRoFlags, f);
+  EXPECT_EQ(fault(kBase + 4 * kPageSize, kRead).result, FaultResult::kBusAdrErr);
+  EXPECT_FALSE(entry(kBase + 2 * kPageSize).present());
+  raw->cold = {0};
+  EXPECT_EQ(fault(kBase + 4 * kPageSize, kRead).result, FaultResult::kBusAdrErr);
+  EXPECT_TRUE(entry(kBase + kPageSize).present());
+  EXPECT_TRUE(entry(kBase + 2 * kPageSize).present());
+}
+
+TEST_P(FaultTest, ANewTableGoesWithTheFaultOnAFileThatFails) {
+  const auto f = file(FileKind::kRegular, kPageSize);
+  add(kBase + 20 * kPageSize, 4, kRwFlags | VmFlags::kShared | VmFlags::kMayShare, f, Pgoff(4));
+  add(kBase + 30 * kPageSize, 4, kRwFlags, f, Pgoff(4));
+  fault(kBase + 21 * kPageSize, kRead);  // the tables above stay
+  const std::uint64_t tables = mm->tables().tables();
+  for (const std::uint64_t page : {20, 30}) {
+    for (const std::uint32_t how : {kRead, kWrite}) {
+      EXPECT_EQ(fault(kBase + page * kPageSize, how).result, FaultResult::kBusAdrErr);
+      EXPECT_FALSE(mm->tables().find(kBase + page * kPageSize).valid());
+      EXPECT_EQ(mm->tables().tables(), tables);
+    }
+  }
 }
 
 TEST_P(FaultTest, ColdPagesAreMajorAndComeAlone) {
