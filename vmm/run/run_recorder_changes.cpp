@@ -138,8 +138,8 @@ void RunRecorder::write_keyframe() {
       std::vector<mmu::PteEdit> entries;
       const mmu::PageTables& tables = task->mm().tables();
       collect(tables.memory(), tables.root(), mmu::levels(tables.mode()), mmu::kEntriesPerTable / 2, 0, entries);
-      in_parts(entries, recording::kMaxEditsInEvent, [&](std::vector<mmu::PteEdit> part) {
-        tell(TableEdits{process.root, std::move(part)});
+      in_parts(entries, recording::kMaxEditsInEvent, [&, root = process.root](std::vector<mmu::PteEdit> part) {
+        tell(TableEdits{root, std::move(part)});
       });
     }
     recording::Counters counters = process.counters;
