@@ -79,9 +79,11 @@ std::int64_t advise_all(Process& process, Vpn first, Vpn end, int advice) {
   bool hole = false;
   for (const Area area : areas_in(process.pages, first, end)) {
     hole = hole || area.first != next;
+    const Traits before = process.pages.at(area.first).traits;
     for (Vpn n = area.first; n < area.end; n = n + 1) {
       if (const std::int64_t error = advise_page(process, n, advice); error != 0) return error;
     }
+    if (process.pages.at(area.first).traits != before) look_at_borders(process.pages, area);
     next = area.end;
   }
   return hole || next != end ? -ENOMEM : 0;

@@ -14,7 +14,7 @@ bool adjoin(const Entry& a, const Entry& b) {
   return a.first + 1 == b.first && a.second.index + 1 == b.second.index && a.second.traits == b.second.traits;
 }
 
-bool one_area(const Entry& a, const Entry& b) { return adjoin(a, b) && a.second.kin == b.second.kin; }
+bool one_area(const Entry& a, const Entry& b) { return adjoin(a, b) && a.second.kin == b.second.kin && !b.second.seam; }
 
 // Linux anon_vma_compatible: rights may differ.
 bool may_share_kin(Entry a, Entry b) {
@@ -23,6 +23,13 @@ bool may_share_kin(Entry a, Entry b) {
 }
 
 bool lends_kin(const Page& page) { return page.kin.id != 0 && !page.kin.inherited; }
+
+bool could_merge(const Entry& a, const Entry& b) {
+  const Page &first = a.second, &second = b.second;
+  if (!adjoin(a, b)) return false;
+  return first.kin == second.kin || (first.kin.id == 0 && lends_kin(second)) ||
+         (second.kin.id == 0 && lends_kin(first));
+}
 
 void give_kin(Pages& pages, Area area, Kin kin) {
   for (auto at = pages.lower_bound(area.first); at != pages.end() && at->first < area.end; ++at) at->second.kin = kin;
@@ -35,6 +42,11 @@ Area area_of(const Pages& pages, Vpn page) {
   while (first != pages.begin() && one_area(*std::prev(first), *first)) --first;
   while (std::next(last) != pages.end() && one_area(*last, *std::next(last))) ++last;
   return {first->first, last->first + 1};
+}
+
+bool begins_area(const Pages& pages, Vpn page) {
+  const auto at = pages.find(page);
+  return at == pages.begin() || !one_area(*std::prev(at), *at);
 }
 
 std::vector<Area> areas_in(const Pages& pages, Vpn first, Vpn end) {
@@ -64,10 +76,20 @@ void prepare_kin(Pages& pages, Vpn page, std::uint64_t& next_id) {
   give_kin(pages, area, kin);
 }
 
+void leave_seam(Pages& pages, Vpn page) {
+  const auto at = pages.find(page);
+  if (at != pages.end() && at != pages.begin()) at->second.seam = could_merge(*std::prev(at), *at);
+}
+
+void look_at_borders(Pages& pages, Area changed) {
+  for (const Vpn border : {changed.first, changed.end})
+    if (const auto at = pages.find(border); at != pages.end()) at->second.seam = false;
+}
+
 void settle(Pages& pages) {
   for (auto at = pages.begin(); at != pages.end() && std::next(at) != pages.end(); ++at) {
     const auto next = std::next(at);
-    if (at->second.kin == next->second.kin || !adjoin(*at, *next)) continue;
+    if (at->second.kin == next->second.kin || !adjoin(*at, *next) || next->second.seam) continue;
     if (next->second.kin.id == 0 && lends_kin(at->second))
       next->second.kin = at->second.kin;
     else if (at->second.kin.id == 0 && lends_kin(next->second))

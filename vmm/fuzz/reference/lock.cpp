@@ -22,16 +22,25 @@ Range rounded(std::uint64_t address, std::uint64_t length) {
   return {address & ~kPageMask, page_align(length + (address & kPageMask))};
 }
 
+// Linux mlock_fixup of one VMA.
+void lock_area(Pages& pages, Area area, Lock how) {
+  Traits now = pages.at(area.first).traits;
+  now.locked = how != Lock::kOff;
+  now.lock_on_fault = how == Lock::kOnFault;
+  if (now == pages.at(area.first).traits) return;
+  for (Vpn n = area.first; n < area.end; n = n + 1) pages.at(n).traits = now;
+  look_at_borders(pages, area);
+}
+
 // Everything before the first hole is changed.
 std::int64_t apply(Process& process, Range range, Lock how) {
   const std::uint64_t end = range.start + range.length;
   if (end < range.start) return -EINVAL;
   Vpn next = page_of(range.start);
-  for (auto at = process.pages.find(next); at != process.pages.end() && at->first == next && next < page_of(end);
-       ++at) {
-    at->second.traits.locked = how != Lock::kOff;
-    at->second.traits.lock_on_fault = how == Lock::kOnFault;
-    next = next + 1;
+  for (const Area area : areas_in(process.pages, next, page_of(end))) {
+    if (area.first != next) break;
+    lock_area(process.pages, area, how);
+    next = area.end;
   }
   settle(process.pages);
   return next == page_of(end) ? 0 : -ENOMEM;

@@ -59,6 +59,7 @@ std::int64_t map(Process& process, const MapCall& call) {
     const std::uint64_t index = traits.object ? (shared_anonymous ? 0 : call.index) + (n - area.first) : n.raw();
     process.pages[n] = Page{traits, index, {}, nullptr, false};
   }
+  look_at_borders(process.pages, area);
   settle(process.pages);
   if ((call.flags & (kMapPopulate | kMapLocked)) != 0) populate(process, area);
   return static_cast<std::int64_t>(call.address);
@@ -86,6 +87,7 @@ void protect_area(Process& process, Area area, int prot) {
   else if (!old.object && first.kin.id == 0)
     now.accounted = false;
   for (Vpn n = area.first; n < area.end; n = n + 1) process.pages.at(n).traits = now;
+  look_at_borders(process.pages, area);
   if (old.locked && !old.shared && !was_writable && writable) populate(process, area);
 }
 

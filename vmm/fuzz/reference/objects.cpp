@@ -43,6 +43,7 @@ Process child_of(const Process& parent) {
       page.kin = {heir->second, true};
     }
     child.pages.emplace(number, page);
+    if (begins_area(parent.pages, number)) leave_seam(child.pages, number);
   }
   return child;
 }

@@ -49,6 +49,7 @@ struct Page {
   Kin kin;
   std::shared_ptr<Bytes> own;  // private bytes, once there are any; a fork shares them until a store
   bool guard = false;          // MADV_GUARD_INSTALL
+  bool seam = false;           // a VMA begins here that could be one with what is before it (areas.hpp)
 };
 
 using Pages = std::map<Vpn, Page>;

@@ -38,6 +38,8 @@ bool grow_stack(Process& process, Vpn page) {
     pages[n] = model;
     pages[n].index = above->second.index - (start - n);
   }
+  above->second.seam = false;
+  leave_seam(pages, page);
   return true;
 }
 

@@ -56,6 +56,8 @@ void leave_empty(Process& process, Area moved) {
     page.own = nullptr;
     page.guard = false;
   }
+  leave_seam(process.pages, area.first);
+  leave_seam(process.pages, area.end);
 }
 
 // Linux move_vma: within one VMA, to where nothing is.
@@ -66,6 +68,7 @@ void move_pages(Process& process, const RemapCall& call) {
   const Area target{to, to + pages_in(call.new_length)};
   const bool unused = !head.traits.object && head.kin.id == 0;  // has its offset from where it is
   extend_area(process, head, unused ? to.raw() : head.index, target);
+  look_at_borders(process.pages, target);
   for (std::uint64_t i = 0; i < count; ++i) {
     const Page& source = process.pages.at(from + i);
     process.pages.at(to + i).own = source.own;
@@ -116,6 +119,7 @@ std::int64_t grow_in_place(Process& process, const RemapCall& call) {
   if (above != process.pages.end() && above->first < end) return -ENOMEM;
   const Page last = process.pages.at(area.end - 1);
   extend_area(process, last, last.index + 1, {area.end, end});
+  look_at_borders(process.pages, {area.end, end});
   settle(process.pages);
   if (last.traits.locked) populate(process, {area.end, end});
   return static_cast<std::int64_t>(call.address);
