@@ -21,7 +21,13 @@
 #define FL_STUB_BYTES 32
 #define FL_STUB_SYSCALL 0x400 /* LSTAR */
 #define FL_STUB_RESUME 0x440  /* the way back to user code alone */
-#define FL_STUB_END 0x460
+#define FL_STUB_TLB 0x460     /* the way back when something is to be flushed or loaded first */
+#define FL_STUB_END 0x4c0
+
+/* At most so many descriptors of INVPCID are on the stack of a stub; beyond is a value for CR3. */
+#define FL_MAX_INVALIDATIONS 33
+/* A bit of that value which the stub takes out: every translation is dropped, global ones too. */
+#define FL_CR3_AFRESH 62
 
 /* Selectors, the same numbers that Linux uses, so that signal frames look right. */
 #define FL_KERNEL_CS 0x10

@@ -75,6 +75,12 @@ nlohmann::ordered_json statistics_json(vmm::Session& session, std::uint64_t wall
                 {"interrupted", run.interrupts}};
   j["processes"] = {{"started", session.processes().started()}, {"switches", session.runner().scheduling().switches}};
   const vmm::linux_abi::ResourceUse use = session.processes().total_use();
+  const vmm::AddressSpaceLoads loads = session.vcpu().address_space_loads();
+  j["address_spaces"] = {{"switches", loads.switches},
+                         {"loads_kept", loads.kept},
+                         {"loads_flushed", loads.flushed},
+                         {"page_flushes", loads.page_flushes},
+                         {"whole_flushes", loads.whole_flushes}};
   j["faults"] = {{"minor", use.minor},
                  {"major", use.major},
                  {"perf", mm.counters.perf_faults},
@@ -121,6 +127,13 @@ std::string statistics_text(vmm::Session& session, std::uint64_t wall_ns) {
   if (session.processes().ever_forked()) {
     line("processes", fmt::format("{}, and {} switches from one to another", session.processes().started(),
                                   session.runner().scheduling().switches));
+  }
+  const vmm::AddressSpaceLoads loads = session.vcpu().address_space_loads();
+  if (loads.kept + loads.flushed != 0) {
+    line("page tables", fmt::format("{} switches: {} loads that kept the TLB, {} that flushed it", loads.switches,
+                                    loads.kept, loads.flushed));
+    line("TLB flushes",
+         fmt::format("{} of a few pages, {} of an address space", loads.page_flushes, loads.whole_flushes));
   }
   line("system calls", fmt::format("{}", session.task().statistics().total));
   for (const auto& [name, count] : by_count(session.task().statistics().counts))

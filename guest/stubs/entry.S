@@ -5,17 +5,53 @@
 // general registers, RSP included. Under software-emulated supervisor code each instruction costs
 // 0.4 us, so there are as few as can be. Two variants:
 //   faultline_stubs         RSP = IRETQ frame, RAX = user RAX.
-//   faultline_stubs_flush   RAX = the CR3 to load (which flushes the TLB), or 0 for none;
-//                           RSP = user RAX, with the IRETQ frame above it.
+//   faultline_stubs_flush   RSP = user RAX, with the IRETQ frame above it, and RAX one of
+//                           0: nothing to do;
+//                           up to FL_MAX_INVALIDATIONS: so many descriptors of INVPCID are at RSP,
+//                           below user RAX, each for one address of one PCID;
+//                           a value for CR3, with the PCID and bit 63 (no flush) where there are PCIDs,
+//                           and FL_CR3_AFRESH: CR4.PGE is toggled, which drops everything.
 #include "guest/abi.h"
 
-.macro RESUME flush
+#define FL_CR4_PGE 7
+
+.macro RESUME flush, tlb
   .if \flush
     testq %rax, %rax
-    jz 1f
-    movq %rax, %cr3
-1:  popq %rax
+    jnz \tlb
+    popq %rax
   .endif
+  iretq
+.endm
+
+// SDM vol. 2A, "INVPCID": type 0 is one address.
+.macro TLB
+  cmpq $FL_MAX_INVALIDATIONS, %rax
+  ja 2f
+1:
+  pushq %rax
+  xorl %eax, %eax
+  invpcid 8(%rsp), %rax
+  popq %rax
+  leaq 16(%rsp), %rsp
+  decq %rax
+  jnz 1b
+  popq %rax
+  iretq
+2:
+  btrq $FL_CR3_AFRESH, %rax
+  jc 3f
+  movq %rax, %cr3
+  popq %rax
+  iretq
+3:
+  movq %rax, %cr3
+  movq %cr4, %rax
+  btcq $FL_CR4_PGE, %rax
+  movq %rax, %cr4
+  btcq $FL_CR4_PGE, %rax
+  movq %rax, %cr4
+  popq %rax
   iretq
 .endm
 
@@ -32,14 +68,19 @@
     pushq %rax
     movq %cr2, %rax
     outb %al, $(FL_PORT_EXCEPTION + vector)
-    RESUME \flush
+    RESUME \flush, \name\()_tlb
     .set vector, vector + 1
   .endr
   .org \name + FL_STUB_SYSCALL, 0xcc
   outb %al, $FL_PORT_SYSCALL      // RSP is still user code's
-  RESUME \flush
+  RESUME \flush, \name\()_tlb
   .org \name + FL_STUB_RESUME, 0xcc
-  RESUME \flush
+  RESUME \flush, \name\()_tlb
+  .org \name + FL_STUB_TLB, 0xcc
+\name\()_tlb:
+  .if \flush
+    TLB
+  .endif
   .org \name + FL_STUB_END, 0xcc
 .endm
 

@@ -50,7 +50,7 @@ PageTables::~PageTables() {
 }
 
 void PageTables::drop_translations() {
-  sink_.drop_all();
+  sink_.end(Gpa(root_));
   free_held();
   dropped_ = true;
 }

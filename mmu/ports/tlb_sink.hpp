@@ -42,6 +42,10 @@ class TlbSink {
   [[nodiscard]] virtual bool tables_reusable_after_flush() const = 0;
   // Invalidates everything, after which every unlinked table page may be reused.
   virtual TlbAction drop_all() = 0;
+  // The address space with its top-level table at `root` is not used again: that table, those below
+  // and the frames may serve as anything. Invalidates all of it, and no less than drop_all() where
+  // tables_reusable_after_flush() is false.
+  virtual TlbAction end(Gpa /*root*/) { return drop_all(); }
 };
 
 }  // namespace faultline::mmu

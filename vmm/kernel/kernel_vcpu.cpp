@@ -122,7 +122,7 @@ void KernelVcpu::prepare() {
   if (machine_.sink_choice().variant == kvm::StubVariant::kFlush) {
     frame.error_code = regs.rax;  // the stub pops it
     regs.rsp -= sizeof(std::uint64_t);
-    regs.rax = vcpu_.flush->exchange(false, std::memory_order_acq_rel) ? root_.raw() : 0;
+    regs.rax = vcpu_.tlb.order(root_).cr3;
   }
   if (position_ == Position::kAtResume) {
     regs.rip = kvm::kResumeStub.raw();

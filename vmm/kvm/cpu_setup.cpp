@@ -69,6 +69,26 @@ void choose_features(CpuModel& model) {
   }
 }
 
+// SDM vol. 3A, "Process-Context Identifiers (PCIDs)".
+constexpr std::uint32_t kPcid = 1U << 17, kInvpcid = 1U << 10, kPge = 1U << 13;
+
+TlbFeatures listed_tlb_features(const std::vector<kvm_cpuid_entry2>& table) {
+  TlbFeatures listed;
+  if (const kvm_cpuid_entry2* leaf = find_cpuid(table, 1)) {
+    listed.global_pages = (leaf->edx & kPge) != 0;
+    listed.pcid = (leaf->ecx & kPcid) != 0;
+  }
+  const kvm_cpuid_entry2* leaf = find_cpuid(table, 7);
+  listed.invpcid = listed.pcid && leaf != nullptr && (leaf->ebx & kInvpcid) != 0;
+  return listed;
+}
+
+// KVM refuses CR4.PCIDE, and gives INVPCID #UD, unless the guest's CPUID has them.
+void announce(CpuModel& model) {
+  if (model.tlb.pcid) find_cpuid(model.cpuid, 1)->ecx |= kPcid;
+  if (model.tlb.invpcid) find_cpuid(model.cpuid, 7)->ebx |= kInvpcid;
+}
+
 void fill_sregs(kvm_sregs& sregs, const CpuModel& model, const VcpuArea& area, Gpa root) {
   // Linux gives a new program null data segments; FS and GS have bases of their own.
   set_descriptors(sregs, {area.gdt(), area.tss(), monitor_address(kIdtFrame)});
@@ -117,7 +137,9 @@ CpuModel make_cpu_model(std::vector<kvm_cpuid_entry2> supported, mmu::PagingMode
   model.cpuid = std::move(supported);
   const kvm_cpuid_entry2* listed = find_cpuid(model.cpuid, 7);
   model.lists_la57 = listed != nullptr && (listed->ecx & kLa57) != 0;
+  model.tlb = listed_tlb_features(model.cpuid);
   restrict(model);
+  announce(model);
   model.cr4 = kCr4Pae | kCr4Osfxsr | kCr4Osxmmexcpt;
   for (const OptionalBit& bit : kOptional) {
     if (const kvm_cpuid_entry2* leaf = find_cpuid(model.cpuid, bit.leaf);
@@ -147,12 +169,23 @@ Result<void> boot_vcpu(const VcpuFd& vcpu, unsigned index, CpuModel& model, cons
   return vcpu.set_regs(start_regs(area));
 }
 
-Result<void> reset_registers(const VcpuFd& vcpu, const CpuModel& model, const VcpuArea& area, Gpa root) {
+Result<TlbFeatures> reset_registers(const VcpuFd& vcpu, const CpuModel& model, const VcpuArea& area, Gpa root,
+                                    TlbFeatures wanted) {
   auto sregs = vcpu.sregs();
   if (!sregs) return tl::unexpected(sregs.error());
   fill_sregs(*sregs, model, area, root);
-  if (auto done = vcpu.set_sregs(*sregs); !done) return done;
-  return vcpu.set_regs(start_regs(area));
+  const TlbFeatures only_global{.global_pages = wanted.global_pages};
+  Result<void> done;
+  TlbFeatures taken;
+  for (const TlbFeatures& features : {wanted, only_global, TlbFeatures{}}) {
+    taken = features;
+    sregs->cr4 = model.cr4 | (features.global_pages ? kCr4Pge : 0) | (features.pcid ? kCr4Pcide : 0);
+    done = vcpu.set_sregs(*sregs);
+    if (done) break;
+  }
+  if (done) done = vcpu.set_regs(start_regs(area));
+  if (!done) return tl::unexpected(done.error());
+  return taken;
 }
 
 }  // namespace faultline::vmm::kvm

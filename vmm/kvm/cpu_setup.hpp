@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mmu/arch/paging_mode.hpp"
+#include "vmm/kvm/guest_tlb.hpp"
 #include "vmm/kvm/monitor.hpp"
 #include "vmm/kvm/system.hpp"
 
@@ -14,6 +15,7 @@ namespace faultline::vmm::kvm {
 // Control register and MSR bits. SDM vol. 3A, "Control Registers"; vol. 4, "IA32_EFER".
 inline constexpr std::uint64_t kCr0 = 1U << 0 | 1U << 1 | 1U << 4 | 1U << 5 | 1U << 16 | 1U << 18 | 1U << 31;
 inline constexpr std::uint64_t kCr4Pae = 1U << 5;
+inline constexpr std::uint64_t kCr4Pge = 1U << 7;
 inline constexpr std::uint64_t kCr4Osfxsr = 1U << 9;
 inline constexpr std::uint64_t kCr4Osxmmexcpt = 1U << 10;
 inline constexpr std::uint64_t kCr4La57 = 1U << 12;
@@ -33,17 +35,21 @@ struct CpuModel {
   std::uint64_t xsave_features = 0;
   std::size_t xsave_bytes = 0;
   bool lists_la57 = false;
+  TlbFeatures tlb;  // what KVM lists; not in cr4
 };
 
 // From KVM_GET_SUPPORTED_CPUID, less what no guest has (vmm/port/guest_cpu.hpp) and features whose
-// enabling bit KVM refuses. XSAVE is announced wherever KVM keeps more than SSE state.
+// enabling bit KVM refuses. XSAVE is announced wherever KVM keeps more than SSE state, and PCID and
+// INVPCID wherever KVM has them: the stubs use them, and without being announced they do not work.
 CpuModel make_cpu_model(std::vector<kvm_cpuid_entry2> supported, mmu::PagingMode mode);
 
 // Loads `model` and the start state with the page tables at `root`. Optional CR4 bits that KVM
 // refuses are taken out of `model` (for the next vCPU too). Error: a needed one is refused.
 Result<void> boot_vcpu(const VcpuFd& vcpu, unsigned index, CpuModel& model, const VcpuArea& area, Gpa root);
 
-// Only the registers of the start state, for a vCPU that ran before.
-Result<void> reset_registers(const VcpuFd& vcpu, const CpuModel& model, const VcpuArea& area, Gpa root);
+// Only the registers of the start state, for a vCPU that ran before, with the control bits of
+// `wanted`. Returns those that KVM takes.
+Result<TlbFeatures> reset_registers(const VcpuFd& vcpu, const CpuModel& model, const VcpuArea& area, Gpa root,
+                                    TlbFeatures wanted);
 
 }  // namespace faultline::vmm::kvm

@@ -147,21 +147,53 @@ class Prober {
     return {};
   }
 
-  // How the TLB is kept apart for several processes. Guests are told of no PCIDs, so this asks on a
-  // vCPU of its own that is told all that KVM has.
+  // How the TLB is kept apart for several processes.
   Result<void> switches() {
+    const auto taken = takes_pcide();
+    if (!taken) return tl::unexpected(taken.error());
+    const bool listed = machine_.cpu_model().tlb.pcid;
+    const TlbFeatures& tlb = vcpu_.tlb_features();
+    const bool shadow = machine_.sink_choice().variant == StubVariant::kPlain;
+    const char* pcids = *taken ? "this KVM has PCIDs, of no use where it keeps tables of its own"
+                               : (listed ? "this KVM lists PCIDs and refuses CR4.PCIDE" : "this KVM refuses CR4.PCIDE");
+    found("address-space-switches",
+          tlb.pcid ? fmt::format("{} PCIDs with NOFLUSH, {}", mmu::AsidCache::kMaxSlots,
+                                 tlb.invpcid ? "INVPCID for single pages" : "no INVPCID")
+                   : fmt::format("plain CR3 loads; {}", pcids),
+          *taken == listed);
+    found("global-pages",
+          tlb.global_pages ? "yes, the supervisor half"
+                           : (shadow ? "no, KVM keeps tables of its own" : "no, CR4.PGE is not to be had"),
+          shadow || tlb.global_pages);
+    return lazy_switches(shadow);
+  }
+
+  // On a vCPU of its own that is told all that KVM has.
+  Result<bool> takes_pcide() {
     const auto bare = machine_.create_bare_vcpu(Gpa(kKernelHalfFrame));
     if (!bare) return tl::unexpected(bare.error());
     auto table = machine_.system().supported_cpuid();
     if (!table) return tl::unexpected(table.error());
     auto sregs = bare->fd.sregs();
     if (!sregs) return tl::unexpected(sregs.error());
-    const kvm_cpuid_entry2* leaf = find_cpuid(*table, 1);
-    const bool listed = leaf != nullptr && (leaf->ecx & 1U << 17) != 0;
     sregs->cr4 |= kCr4Pcide;
-    const bool taken = bare->fd.set_cpuid(*table) && bare->fd.set_sregs(*sregs);
-    const char* pcids = taken ? "this KVM has PCIDs, they are not used" : "this KVM refuses CR4.PCIDE";
-    found("address-space-switches", fmt::format("plain CR3 loads; {}", pcids), taken == listed);
+    return bare->fd.set_cpuid(*table) && bare->fd.set_sregs(*sregs);
+  }
+
+  // Away and back again, without user code in between.
+  Result<void> lazy_switches(bool shadow) {
+    if (shadow) {
+      found("lazy-switches", "no, the host loads CR3", true);
+      return {};
+    }
+    if (const auto warm = guest_.read(); !warm) return tl::unexpected(warm.error());
+    const AddressSpaceLoads before = vcpu_.address_space_loads();
+    for (const Gpa root : {Gpa(kKernelHalfFrame), guest_.root()})
+      if (auto switched = vcpu_.set_page_table(root); !switched) return switched;
+    if (const auto again = guest_.read(); !again) return tl::unexpected(again.error());
+    const AddressSpaceLoads now = vcpu_.address_space_loads();
+    const bool lazy = now.kept == before.kept && now.flushed == before.flushed;
+    found("lazy-switches", lazy ? "yes, tables that come back are not loaded again" : "no", lazy);
     return {};
   }
 

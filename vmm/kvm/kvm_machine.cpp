@@ -48,7 +48,7 @@ Result<void> KvmMachine::set_up() {
   if (!vcpu) return tl::unexpected(vcpu.error());
   first_vcpu_ = std::move(*vcpu);
 
-  auto choice = choose_sink(config_.sink, backend_, {ram_, slots_, flush_requests_}, *first_vcpu_, config_.mode);
+  auto choice = choose_sink(config_.sink, backend_, {ram_, slots_, books_}, *first_vcpu_, config_.mode);
   if (!choice) return tl::unexpected(choice.error());
   sink_ = std::move(*choice);
   frames_ = std::make_unique<mmu::FrameAllocator>(ram_.memory(), kFirstFreeFrame,
@@ -57,15 +57,15 @@ Result<void> KvmMachine::set_up() {
 }
 
 Result<KvmMachine::BareVcpu> KvmMachine::create_bare_vcpu(Gpa root) {
-  const auto index = static_cast<unsigned>(flush_requests_.size());
+  const unsigned index = vcpus_;
   if (index >= kMaxVcpus) return fail(fmt::format("no more than {} vCPUs", kMaxVcpus));
   const VcpuArea area(ram_, index);
   area.build();
   auto vcpu = vm_.create_vcpu(index, run_size_);
   if (!vcpu) return tl::unexpected(vcpu.error());
   if (auto done = boot_vcpu(*vcpu, index, model_, area, root); !done) return tl::unexpected(done.error());
-  flush_requests_.push_back(std::make_unique<FlushRequest>(false));
-  return BareVcpu{std::move(*vcpu), index, flush_requests_.back().get()};
+  ++vcpus_;
+  return BareVcpu{std::move(*vcpu), index, GuestTlb(books_)};
 }
 
 Result<std::unique_ptr<KvmVcpu>> KvmMachine::make_vcpu() {
@@ -76,13 +76,16 @@ Result<std::unique_ptr<KvmVcpu>> KvmMachine::make_vcpu() {
   capabilities.backend = backend_.name;
   capabilities.supervisor_code = true;
   capabilities.five_level_paging = config_.mode == mmu::PagingMode::kFiveLevel;
-  return std::make_unique<KvmVcpu>(std::move(bare->fd), bare->index, model_, ram_, sink_.variant, *bare->flush,
+  return std::make_unique<KvmVcpu>(std::move(bare->fd), bare->index, model_, ram_, std::move(bare->tlb),
                                    std::move(capabilities), root);
 }
 
 Result<std::unique_ptr<KvmVcpu>> KvmMachine::create_kvm_vcpu() {
   if (first_vcpu_ != nullptr) return std::move(first_vcpu_);
-  return make_vcpu();
+  auto vcpu = make_vcpu();
+  if (!vcpu) return vcpu;
+  if (auto ready = (*vcpu)->restart(sink_.variant); !ready) return tl::unexpected(ready.error());
+  return vcpu;
 }
 
 Result<std::unique_ptr<Vcpu>> KvmMachine::create_vcpu() {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <vector>
 
 #include "vmm/kvm/kvm_vcpu.hpp"
 #include "vmm/kvm/sink_choice.hpp"
@@ -28,11 +27,11 @@ class KvmMachine final : public Machine {
   // As create_vcpu(), by its own type.
   Result<std::unique_ptr<KvmVcpu>> create_kvm_vcpu();
   // One that runs code at CPL0, for whoever does that by himself: in the start state, at the resume
-  // stub, with `root` in CR3. Its flush request is for the way back through the stubs.
+  // stub, with `root` in CR3. `tlb` says what to do on the way back through the stubs.
   struct BareVcpu {
     VcpuFd fd;
     unsigned index = 0;
-    FlushRequest* flush = nullptr;
+    GuestTlb tlb;
   };
   Result<BareVcpu> create_bare_vcpu(Gpa root);
   // For doctor and tests.
@@ -55,7 +54,8 @@ class KvmMachine final : public Machine {
   MemorySlots slots_;
   CpuModel model_;
   std::size_t run_size_ = 0;
-  std::vector<std::unique_ptr<FlushRequest>> flush_requests_;  // one a vCPU
+  unsigned vcpus_ = 0;  // made so far
+  TlbBooks books_;
   SinkChoice sink_;
   std::unique_ptr<KvmVcpu> first_vcpu_;  // ran the self-test; the first to be handed out
   std::unique_ptr<mmu::FrameAllocator> frames_;

@@ -59,15 +59,14 @@ void from_kvm(const kvm_regs& from, UserRegs& to) {
 
 }  // namespace
 
-KvmVcpu::KvmVcpu(VcpuFd vcpu, unsigned index, const CpuModel& model, const GuestRam& ram, StubVariant variant,
-                 FlushRequest& flush, VcpuCapabilities capabilities, Gpa root)
+KvmVcpu::KvmVcpu(VcpuFd vcpu, unsigned index, const CpuModel& model, const GuestRam& ram, GuestTlb tlb,
+                 VcpuCapabilities capabilities, Gpa root)
     : vcpu_(std::move(vcpu)),
       index_(index),
       model_(model),
       ram_(ram),
       area_(ram, index),
-      variant_(variant),
-      flush_(flush),
+      tlb_(std::move(tlb)),
       capabilities_(std::move(capabilities)),
       root_(root) {
   vcpu_.run().kvm_valid_regs = KVM_SYNC_X86_REGS;
@@ -85,8 +84,10 @@ Result<void> KvmVcpu::restart(StubVariant variant) {
   position_ = Position::kAtResume;
   dead_ = false;
   regs_ = UserRegs{};
-  flush_.store(false, std::memory_order_release);
-  return reset_registers(vcpu_, model_, area_, root_);
+  const auto taken = reset_registers(vcpu_, model_, area_, root_, loads_in_stub() ? model_.tlb : TlbFeatures{});
+  if (!taken) return tl::unexpected(taken.error());
+  tlb_.restart(*taken);
+  return {};
 }
 
 Result<VcpuEvent> KvmVcpu::run() {
@@ -97,8 +98,8 @@ Result<VcpuEvent> KvmVcpu::run() {
   if (!mmu::is_canonical(Gva(regs_.rip), mode())) {
     return VcpuEvent{ExceptionEvent{kGeneralProtection, 0}};
   }
-  if (position_ == Position::kInUser && flush_.load(std::memory_order_acquire)) {
-    if (auto left = leave_user(); !left) return tl::unexpected(left.error());
+  if (loads_in_stub()) {
+    if (auto usable = make_stub_usable(); !usable) return tl::unexpected(usable.error());
   }
   position_ == Position::kInUser ? prepare_user() : prepare_resume();
   for (;;) {
@@ -125,10 +126,11 @@ void KvmVcpu::prepare_resume() {
   kvm_regs& regs = run.s.regs.regs;
   to_kvm(regs_, regs);
   regs.rsp = area_.rsp0().raw() - kIretFrameBytes;
-  if (variant_ == StubVariant::kFlush) {
+  if (loads_in_stub()) {
     frame.error_code = regs.rax;  // the stub pops it
     regs.rsp -= sizeof(std::uint64_t);
-    regs.rax = flush_.exchange(false, std::memory_order_acq_rel) ? root_.raw() : 0;
+    regs.rax = place_order();
+    if (regs.rax <= FL_MAX_INVALIDATIONS) regs.rsp -= regs.rax * sizeof(InvpcidDescriptor);
   }
   if (position_ == Position::kAtResume) {
     regs.rip = kResumeStub.raw();
@@ -136,6 +138,16 @@ void KvmVcpu::prepare_resume() {
   }
   run.kvm_dirty_regs = KVM_SYNC_X86_REGS;
   edited_ = false;
+}
+
+// What the stub is to do before its IRETQ, and what it needs for that (guest/stubs/entry.S).
+std::uint64_t KvmVcpu::place_order() {
+  const TlbOrder order = tlb_.order(root_);
+  FL_CHECK(order.pages.size() <= FL_MAX_INVALIDATIONS);
+  const auto pages = std::as_bytes(std::span(order.pages));
+  if (pages.empty()) return order.cr3;
+  std::ranges::copy(pages, area_.below_frame(pages.size()).begin());
+  return order.pages.size();
 }
 
 // Interrupted in the middle of user code: RIP and RFLAGS are the vCPU's own.
@@ -207,9 +219,9 @@ Result<std::optional<VcpuEvent>> KvmVcpu::after_signal() {
     regs_.rip = regs.rip;
     regs_.rflags = regs.rflags;
   } else if (behind_the_out(rip)) {
-    // No user instruction ran: regs_ still holds. The way back starts over, its flush too.
+    // No user instruction ran: regs_ still holds. The way back starts over, whatever was flushed.
     position_ = Position::kAtResume;
-    if (variant_ == StubVariant::kFlush) flush_.store(true, std::memory_order_release);
+    if (loads_in_stub()) tlb_.interrupted();
   } else {
     std::atomic_ref(vcpu_.run().immediate_exit).store(0, std::memory_order_seq_cst);
     return std::nullopt;
@@ -230,7 +242,7 @@ bool KvmVcpu::return_to_stub() {
   frame.rflags &= ~kTrapFlag;
   regs.rax = frame.rax;
   regs.rsp = area_.frame_address(kDebug).raw() + offsetof(StubFrame, rip);
-  if (variant_ == StubVariant::kFlush) {
+  if (loads_in_stub()) {
     frame.error_code = frame.rax;  // the stub pops it
     regs.rsp -= sizeof(std::uint64_t);
     regs.rax = 0;

@@ -13,16 +13,15 @@
 #include <atomic>
 
 #include "vmm/kvm/cpu_setup.hpp"
-#include "vmm/kvm/sinks.hpp"
 #include "vmm/port/vcpu.hpp"
 
 namespace faultline::vmm::kvm {
 
 class KvmVcpu final : public Vcpu {
  public:
-  // `vcpu` stands at the resume stub (boot_vcpu). `flush`: the request of this vCPU.
-  KvmVcpu(VcpuFd vcpu, unsigned index, const CpuModel& model, const GuestRam& ram, StubVariant variant,
-          FlushRequest& flush, VcpuCapabilities capabilities, Gpa root);
+  // `vcpu` stands at the resume stub (boot_vcpu); the stubs are those of kPlain until restart().
+  KvmVcpu(VcpuFd vcpu, unsigned index, const CpuModel& model, const GuestRam& ram, GuestTlb tlb,
+          VcpuCapabilities capabilities, Gpa root);
 
   // Back to the start state, as if it had never run, with `variant` of the stubs.
   Result<void> restart(StubVariant variant);
@@ -31,6 +30,8 @@ class KvmVcpu final : public Vcpu {
   // exception, before anything was made of them.
   [[nodiscard]] const kvm_run& run_area() const { return vcpu_.run(); }
   [[nodiscard]] const StubFrame& stub_frame(unsigned vector) const { return area_.frame(vector); }
+  // What is in use of what the CPU has for several address spaces; nothing under shadow paging.
+  [[nodiscard]] const TlbFeatures& tlb_features() const { return tlb_.features(); }
 
   Result<VcpuEvent> run() override;
   [[nodiscard]] const UserRegs& regs() const override { return regs_; }
@@ -54,6 +55,7 @@ class KvmVcpu final : public Vcpu {
   [[nodiscard]] RawExit last_exit() const override;
   [[nodiscard]] const VcpuCapabilities& capabilities() const override { return capabilities_; }
   [[nodiscard]] unsigned index() const override { return index_; }
+  [[nodiscard]] AddressSpaceLoads address_space_loads() const override { return tlb_.statistics(); }
   [[nodiscard]] Result<std::vector<HostStatistic>> host_statistics() const override;
 
  private:
@@ -64,7 +66,10 @@ class KvmVcpu final : public Vcpu {
   }
   void prepare_resume();
   void prepare_user();
-  Result<void> leave_user();
+  // The stubs flush and load page tables; the host does not.
+  [[nodiscard]] bool loads_in_stub() const { return variant_ == StubVariant::kFlush; }
+  Result<void> make_stub_usable();
+  std::uint64_t place_order();
   int enter();
   bool take_kick();
   Result<std::optional<VcpuEvent>> after_signal();
@@ -82,10 +87,10 @@ class KvmVcpu final : public Vcpu {
   CpuModel model_;
   const GuestRam& ram_;
   VcpuArea area_;
-  StubVariant variant_;
-  FlushRequest& flush_;
+  StubVariant variant_ = StubVariant::kPlain;
+  GuestTlb tlb_;
   VcpuCapabilities capabilities_;
-  Gpa root_;
+  Gpa root_;  // of user code's tables; where the stubs load them, those that are loaded may be others
 
   Position position_ = Position::kAtResume;
   bool edited_ = true;

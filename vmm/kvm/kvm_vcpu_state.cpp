@@ -53,15 +53,22 @@ Result<void> KvmVcpu::change_sregs(auto&& change) {
   return vcpu_.set_sregs(*sregs);
 }
 
-// From user code to the resume stub, where a TLB flush can be had.
-Result<void> KvmVcpu::leave_user() {
-  auto done = change_sregs([](kvm_sregs& s) {
+// The stub runs on the tables that are loaded. When those are gone the vCPU goes over to the
+// machine's own first (Linux leave_mm). Out of user code, to the resume stub, when it has work there.
+Result<void> KvmVcpu::make_stub_usable() {
+  const bool lost = tlb_.lost(), leaves = position_ == Position::kInUser && (lost || !tlb_.settled(root_));
+  if (!lost && !leaves) return {};
+  auto done = change_sregs([&](kvm_sregs& s) {
+    if (lost) s.cr3 = Gpa(kKernelHalfFrame).raw();
+    if (!leaves) return;
     s.cs.selector = FL_KERNEL_CS;
     s.ss.selector = FL_KERNEL_SS;
     s.cs.dpl = s.ss.dpl = 0;
   });
-  if (done) position_ = Position::kAtResume;
-  return done;
+  if (!done) return done;
+  if (lost) tlb_.left();
+  if (leaves) position_ = Position::kAtResume;
+  return {};
 }
 
 Result<std::uint64_t> KvmVcpu::fs_base() {
@@ -95,6 +102,11 @@ Result<bool> KvmVcpu::set_control(ControlBit bit, bool on) {
 }
 
 Result<void> KvmVcpu::set_page_table(Gpa root) {
+  if (loads_in_stub()) {
+    tlb_.asked();
+    root_ = root;
+    return {};
+  }
   auto done = change_sregs([&](kvm_sregs& s) { s.cr3 = root.raw(); });
   if (done) root_ = root;
   return done;
@@ -106,14 +118,16 @@ Result<SegmentBases> KvmVcpu::switch_process(Gpa root, SegmentBases bases) {
   auto sregs = vcpu_.sregs();
   if (!sregs) return tl::unexpected(sregs.error());
   const SegmentBases before{sregs->fs.base, sregs->gs.base};
-  // A vfork child and its parent have it all in common.
-  const bool same = before.fs == bases.fs && before.gs == bases.gs && sregs->cr3 == root.raw();
+  // A vfork child and its parent have it all in common. A stub loads CR3 by itself, when need be.
+  const std::uint64_t cr3 = loads_in_stub() ? sregs->cr3 : root.raw();
+  const bool same = before.fs == bases.fs && before.gs == bases.gs && sregs->cr3 == cr3;
   if (!same) {
     sregs->fs.base = bases.fs;
     sregs->gs.base = bases.gs;
-    sregs->cr3 = root.raw();
+    sregs->cr3 = cr3;
     if (auto set = vcpu_.set_sregs(*sregs); !set) return tl::unexpected(set.error());
   }
+  if (loads_in_stub()) tlb_.asked();
   root_ = root;
   return before;
 }

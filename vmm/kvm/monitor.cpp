@@ -27,7 +27,7 @@ struct IstEntry {
   unsigned vector;
   std::uint64_t top;  // offset in the vCPU's page
 };
-constexpr std::array<IstEntry, 4> kIst = {{{8, 0x400}, {2, 0x600}, {1, 0x800}, {18, 0xa00}}};
+constexpr std::array<IstEntry, 4> kIst = {{{8, 0x400}, {2, 0x600}, {1, 0x800}, {18, 0xa00}}};  // VcpuArea::kRsp0Bottom
 
 constexpr unsigned ist_of(unsigned vector) {
   for (unsigned i = 0; i < kIst.size(); ++i) {
@@ -54,7 +54,8 @@ void write_tables(const GuestRam& ram, mmu::PagingMode mode) {
   set_entry(ram, kPdptFrame, mmu::table_index(base, 3), kPdFrame, kTable);
   set_entry(ram, kPdFrame, mmu::table_index(base, 2), kPtFrame, kTable);
 
-  constexpr std::uint64_t kReadOnly = Pte::kPresent | Pte::kAccessed;
+  // They are the same in every address space and never change: no flush needs to drop them.
+  constexpr std::uint64_t kReadOnly = Pte::kPresent | Pte::kAccessed | Pte::kGlobal;
   const auto map = [&](Gfn frame, std::uint64_t flags) {
     set_entry(ram, kPtFrame, mmu::table_index(monitor_address(frame), 1), frame, flags);
   };
@@ -106,6 +107,12 @@ std::uint64_t VcpuArea::stack_top(unsigned vector) {
 
 StubFrame& VcpuArea::frame(unsigned vector) const {
   return *reinterpret_cast<StubFrame*>(page_ + stack_top(vector) - sizeof(StubFrame));
+}
+
+std::span<std::byte> VcpuArea::below_frame(std::size_t bytes) const {
+  constexpr std::uint64_t kTop = kRsp0Top - kIretFrameBytes - sizeof(std::uint64_t);
+  FL_CHECK(bytes <= kTop - kRsp0Bottom - 2 * sizeof(StubFrame));
+  return {page_ + kTop - bytes, bytes};
 }
 
 Gva VcpuArea::frame_address(unsigned vector) const { return base_ + (stack_top(vector) - sizeof(StubFrame)); }

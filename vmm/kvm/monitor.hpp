@@ -46,7 +46,8 @@ inline constexpr Gva kResumeStub = monitor_address(kStubFrame) + FL_STUB_RESUME;
 // True for addresses inside the page of entry stubs.
 constexpr bool in_stubs(Gva rip) { return rip.page() == monitor_address(kStubFrame).page(); }
 
-// kFlush can reload CR3 on the way back to user code, at the cost of three instructions more.
+// kFlush can flush and load page tables on the way back to user code, at the cost of three
+// instructions more when there is nothing to do.
 enum class StubVariant : std::uint8_t { kPlain, kFlush };
 
 // What a stub leaves on its stack: RAX by the stub, the rest by the CPU.
@@ -84,11 +85,14 @@ class VcpuArea {
   [[nodiscard]] Gva frame_address(unsigned vector) const;
   // The stack that CPL0 starts with, and on which every IRETQ frame is built.
   [[nodiscard]] Gva rsp0() const { return base_ + kRsp0Top; }
+  // Room for `bytes` below RAX and the IRETQ frame, where the stub finds what it is to invalidate.
+  [[nodiscard]] std::span<std::byte> below_frame(std::size_t bytes) const;
   [[nodiscard]] bool contains(Gva address) const { return address >= base_ && address - base_ < kPageSize; }
 
  private:
   static_assert(kTssOffset + kTssBytes == kFixedBytes);
   static constexpr std::uint64_t kRsp0Top = 0x1000;
+  static constexpr std::uint64_t kRsp0Bottom = 0xa00;  // the highest of the other stacks
   static std::uint64_t stack_top(unsigned vector);
 
   std::byte* page_;

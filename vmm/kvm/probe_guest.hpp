@@ -34,6 +34,7 @@ class ProbeGuest {
   Gfn change(Target target);
   // The word at the beginning of the data page.
   [[nodiscard]] static std::uint64_t value_of(Target target) { return target == Target::kFirst ? 1 : 2; }
+  [[nodiscard]] Gpa root() const { return Gpa(root_); }
   // The entry of kData as it is now, A and D included; and to set bits of it.
   [[nodiscard]] mmu::Pte entry() const { return mmu::Pte(*entry_); }
   void set_entry(mmu::Pte value);

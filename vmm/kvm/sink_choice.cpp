@@ -19,7 +19,7 @@ SinkChoice make(HostPaging paging, const SinkParts& parts) {
   if (paging == HostPaging::kTwoDimensional) {
     choice.name = kTwoDimensionalName;
     choice.variant = StubVariant::kFlush;
-    choice.sink = std::make_unique<TwoDimensionalSink>(parts.flush_requests);
+    choice.sink = std::make_unique<TwoDimensionalSink>(parts.books);
   } else {
     choice.name = kShadowName;
     choice.variant = StubVariant::kPlain;

@@ -5,7 +5,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "vmm/kvm/backend.hpp"
 #include "vmm/kvm/kvm_vcpu.hpp"
@@ -24,7 +23,7 @@ struct SinkChoice {
 struct SinkParts {
   const GuestRam& ram;
   MemorySlots& slots;
-  const std::vector<std::unique_ptr<FlushRequest>>& flush_requests;
+  TlbBooks& books;
 };
 
 // Tries sinks on `vcpu` until one passes; the vCPU stands at its start state afterwards, with the

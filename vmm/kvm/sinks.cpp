@@ -15,10 +15,18 @@ namespace {
 
 }  // namespace
 
-mmu::TlbAction TwoDimensionalSink::flush(const mmu::TlbBatch&) { return drop_all(); }
+mmu::TlbAction TwoDimensionalSink::flush(const mmu::TlbBatch& batch) {
+  books_.open()->flush(batch);
+  return mmu::TlbAction::kGuestFlush;
+}
 
 mmu::TlbAction TwoDimensionalSink::drop_all() {
-  for (const auto& request : vcpus_) request->store(true, std::memory_order_release);
+  books_.open()->end_all();
+  return mmu::TlbAction::kGuestFlush;
+}
+
+mmu::TlbAction TwoDimensionalSink::end(Gpa root) {
+  books_.open()->end(root);
   return mmu::TlbAction::kGuestFlush;
 }
 

@@ -1,31 +1,26 @@
 // The two coherence sinks of KVM machines. docs/coherence.md has what was measured and why.
 #pragma once
 
-#include <atomic>
-#include <memory>
-#include <vector>
-
 #include "mmu/ports/tlb_sink.hpp"
+#include "vmm/kvm/guest_tlb.hpp"
 #include "vmm/kvm/memory_slots.hpp"
 
 namespace faultline::vmm::kvm {
 
-// Set when the guest must flush its TLB before user code runs on; one per vCPU, which
-// fulfils and clears it on its way back.
-using FlushRequest = std::atomic<bool>;
-
 // Two-dimensional paging: the CPU walks the guest's tables itself, so that the host's edit is
-// seen after an ordinary TLB flush. Asks every vCPU for one.
+// seen after an ordinary TLB flush. Notes what is stale; each vCPU sees to it before it runs user
+// code of that address space again.
 class TwoDimensionalSink final : public mmu::TlbSink {
  public:
-  // `vcpus`: the flush requests of the machine's vCPUs; may grow, must outlive this.
-  explicit TwoDimensionalSink(const std::vector<std::unique_ptr<FlushRequest>>& vcpus) : vcpus_(vcpus) {}
+  // `books`: what the machine's vCPUs go by; must outlive this.
+  explicit TwoDimensionalSink(TlbBooks& books) : books_(books) {}
   mmu::TlbAction flush(const mmu::TlbBatch& batch) override;
   [[nodiscard]] bool tables_reusable_after_flush() const override { return true; }
   mmu::TlbAction drop_all() override;
+  mmu::TlbAction end(Gpa root) override;
 
  private:
-  const std::vector<std::unique_ptr<FlushRequest>>& vcpus_;
+  TlbBooks& books_;
 };
 
 // Shadow paging: KVM keeps its own copy of the guest's tables and is told nothing of a host's

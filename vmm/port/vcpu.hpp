@@ -67,6 +67,16 @@ struct SegmentBases {
 // Bits of the CPU's control registers that change what user code may do. SDM vol. 3A, "Paging-Mode Modifiers".
 enum class ControlBit : std::uint8_t { kWriteProtect, kNoExecuteEnable };  // CR0.WP, EFER.NXE
 
+// How a vCPU's own TLB got on with several address spaces. All are zero where the host flushes it
+// (shadow paging) or there is none.
+struct AddressSpaceLoads {
+  std::uint64_t switches = 0;       // asked for; those that are asked back before user code runs load nothing
+  std::uint64_t kept = 0;           // loads of tables whose translations were still good
+  std::uint64_t flushed = 0;        // loads that dropped the translations that there were
+  std::uint64_t page_flushes = 0;   // of what is loaded: a few pages
+  std::uint64_t whole_flushes = 0;  // all of it
+};
+
 // What a backend can do; tests skip by these, doctor prints them.
 struct VcpuCapabilities {
   std::string backend;           // "kvm-pvm", "kvm-vmx", "kvm-svm", "hosted", ...
@@ -133,6 +143,7 @@ class Vcpu {
   [[nodiscard]] virtual RawExit last_exit() const { return {}; }
   [[nodiscard]] virtual const VcpuCapabilities& capabilities() const = 0;
   [[nodiscard]] virtual unsigned index() const = 0;
+  [[nodiscard]] virtual AddressSpaceLoads address_space_loads() const { return {}; }
   // What the host counts of this vCPU, as Machine::host_statistics().
   [[nodiscard]] virtual Result<std::vector<HostStatistic>> host_statistics() const {
     return fail("not available: nothing but KVM keeps them");

@@ -73,6 +73,22 @@ TEST(CpuModel, StateWithoutXsave) {
   EXPECT_EQ(model.xsave_features, 0xe7U);
 }
 
+// Unlike what else supervisors alone can use: without being announced they cannot be had.
+TEST(CpuModel, PcidsAreAnnouncedWhereKvmHasThem) {
+  constexpr std::uint32_t kPcid = 1U << 17, kInvpcid = 1U << 10, kPge = 1U << 13;
+  auto cpuid = large_cpu();
+  cpuid[1].ebx |= kInvpcid;
+  const CpuModel without = make_cpu_model(cpuid, mmu::PagingMode::kFourLevel);
+  EXPECT_EQ(without.tlb, TlbFeatures{});
+  EXPECT_EQ(find(without, 7)->ebx & kInvpcid, 0U);
+  cpuid[0].ecx |= kPcid, cpuid[0].edx |= kPge;
+  const CpuModel model = make_cpu_model(cpuid, mmu::PagingMode::kFourLevel);
+  EXPECT_EQ(model.tlb, (TlbFeatures{.global_pages = true, .pcid = true, .invpcid = true}));
+  EXPECT_EQ(find(model, 1)->ecx & kPcid, kPcid);
+  EXPECT_EQ(find(model, 7)->ebx & kInvpcid, kInvpcid);
+  EXPECT_EQ(model.cr4, without.cr4);
+}
+
 TEST(CpuModel, FiveLevelsAreAnnouncedWhereTheyAreInUse) {
   constexpr std::uint32_t kLa57 = 1U << 16;
   EXPECT_EQ(find(make_cpu_model(large_cpu(), mmu::PagingMode::kFourLevel), 7)->ecx & kLa57, 0U);

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "mmu/pgtable/walk.hpp"
+#include "vmm/kvm/guest_tlb.hpp"
 
 namespace faultline::vmm::kvm {
 namespace {
@@ -79,9 +80,32 @@ TEST_P(Monitor, EveryStubGoesOutThroughItsPort) {
     }
     EXPECT_EQ(std::to_integer<unsigned>(stubs[FL_STUB_SYSCALL]), 0xe6U);
     EXPECT_EQ(std::to_integer<unsigned>(stubs[FL_STUB_SYSCALL + 1]), static_cast<unsigned>(FL_PORT_SYSCALL));
-    const std::byte* end = stubs + FL_STUB_END;
+    const std::byte* end = stubs + FL_STUB_TLB;
     const std::array iretq = {std::byte{0x48}, std::byte{0xcf}};
     EXPECT_NE(std::search(stubs + FL_STUB_RESUME, end, iretq.begin(), iretq.end()), end);
+  }
+}
+
+// The room for descriptors of INVPCID is below the frame, and touches no other stack.
+TEST_P(Monitor, DescriptorsFitBelowTheFrame) {
+  const VcpuArea area(ram_, 0);
+  constexpr std::size_t kBytes = FL_MAX_INVALIDATIONS * sizeof(InvpcidDescriptor);
+  const std::byte* page = ram_.at(Gpa(kFirstVcpuFrame));
+  const auto room = area.below_frame(kBytes);
+  EXPECT_EQ(room.size(), kBytes);
+  EXPECT_EQ(room.data() + kBytes - page,
+            static_cast<std::ptrdiff_t>(area.rsp0() - area.gdt() - kIretFrameBytes - sizeof(std::uint64_t)));
+  for (const unsigned v : {1U, 2U, 8U, 18U})
+    EXPECT_GT(room.data(), reinterpret_cast<const std::byte*>(&area.frame(v)) + sizeof(StubFrame)) << v;
+}
+
+// What CR3 loads need not drop: none of it is ever edited.
+TEST_P(Monitor, EveryPageOfItIsGlobal) {
+  for (std::uint64_t frame = 0; frame < kFirstFreeFrame.raw(); ++frame) {
+    const mmu::Walk w = walk(monitor_address(Gfn(frame)));
+    if (w.mapped()) {
+      EXPECT_TRUE(w.last().entry.has(mmu::Pte::kGlobal)) << frame;
+    }
   }
 }
 
