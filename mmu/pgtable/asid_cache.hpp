@@ -42,10 +42,10 @@ class AsidCache {
   // enter(next) would give kNothing.
   [[nodiscard]] bool settled(TlbContext next) const;
 
-  // The CPU left the address space that was loaded, or it isn't known how far the last order was
-  // carried out: its slot holds nothing that may be used. None is loaded.
+  // The CPU left the address space that was loaded: its slot is free, none is loaded.
   void forget_loaded();
-  // The same for every slot, and for global pages.
+  // It isn't known how far the last order was carried out, or what the CPU had before: no slot holds
+  // anything that may be used, nor is there a global page. None is loaded.
   void forget_all();
   // The id of the one that is loaded; 0: none.
   [[nodiscard]] std::uint64_t loaded() const { return loaded_ ? slots_[*loaded_].id : 0; }

@@ -60,7 +60,7 @@ void GuestTlb::left() {
 }
 
 void GuestTlb::interrupted() {
-  cache_.forget_loaded();
+  cache_.forget_all();
   unsure_ = true;
 }
 
