@@ -3,9 +3,9 @@
 // no rule explains is told on standard error and aborts.
 //
 // clang links this object with -fsanitize=fuzzer (FAULTLINE_LIBFUZZER=ON). AFL++ takes the same
-// object: afl-clang-fast++ -fsanitize=fuzzer links its own driver for these entry points, and
-// calls LLVMFuzzerCustomMutator for its custom mutator. Without any of them standalone_main.cpp
-// makes a program of it that runs files.
+// object: afl-clang-fast++ -fsanitize=fuzzer links its own driver for these entry points, which does
+// without LLVMFuzzerCustomMutator. Without any of them standalone_main.cpp makes a program of it
+// that runs files.
 #include <fmt/format.h>
 
 #include <algorithm>
