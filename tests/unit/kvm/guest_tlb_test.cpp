@@ -130,8 +130,8 @@ TEST_F(GuestTlbTest, BothSidesAgreeOnHowManyPages) {
   EXPECT_EQ(mmu::TlbGenerations::kMaxPages, std::uint64_t{FL_MAX_INVALIDATIONS});
 }
 
-// A processor that carries out what the stub would, and never forgets a translation by itself. Neither
-// emulator of the lab keeps any across an exit, so that it is here that a wrong order shows.
+// A processor that carries out what the stub would, and never forgets a translation by itself. Bochs,
+// the lab's CPU with PCIDs, keeps none across an exit, so that it is here that a wrong order shows.
 class Processor {
  public:
   explicit Processor(TlbFeatures features) : features_(features) {}
