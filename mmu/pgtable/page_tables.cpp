@@ -19,6 +19,13 @@ constexpr KernelPart kernel_part(PagingMode mode) {
 }
 
 constexpr bool is_pdpte(Level level, PagingMode mode) { return mode == PagingMode::kPae && level == 3; }
+
+// A table that was held is an allocation like any other to whoever wants one to fail: on all sinks alike.
+bool fails(FrameAllocator& frames) {
+  const std::uint64_t nth = frames.failing_nth();
+  if (nth != 0) frames.fail_nth(nth - 1);
+  return nth == 1;
+}
 }  // namespace
 
 std::uint64_t table_flags(Gva va, Level level, PagingMode mode) {
@@ -57,12 +64,14 @@ void PageTables::drop_translations() {
 
 std::optional<Gfn> PageTables::table_for(Gpa parent_slot) {
   if (const auto it = held_.find(parent_slot); it != held_.end()) {
+    if (fails(frames_)) return std::nullopt;
     const Gfn table = it->second;
     held_.erase(it);
     return table;
   }
+  const bool is_to_fail = frames_.failing_nth() == 1;
   std::optional<Gfn> table = frames_.allocate(FrameKind::kTable, Zeroing::kNeeded);
-  if (!table && !held_.empty()) {
+  if (!table && !is_to_fail && !held_.empty()) {
     sink_.drop_all();
     free_held();
     table = frames_.allocate(FrameKind::kTable, Zeroing::kNeeded);

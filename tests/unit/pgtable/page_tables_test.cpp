@@ -121,6 +121,23 @@ TEST_P(PageTablesTest, PopulateFailsCleanlyAtEachAllocation) {
   }
 }
 
+// A shadow's tables that are held make no difference to failures that are asked for.
+TEST_P(PageTablesTest, AHeldTableIsAnAllocationThatCanFail) {
+  g.sink.tables_reusable = false;
+  for (std::uint64_t nth = 1; nth < levels(GetParam()); ++nth) {
+    ASSERT_TRUE(tables->populate(Gva(0x4000'0000)).valid());
+    free_all();
+    g.frames.fail_nth(nth);
+    EXPECT_FALSE(tables->populate(Gva(0x4000'0000)).valid()) << nth;
+    EXPECT_EQ(g.frames.failing_nth(), 0u) << nth;
+    free_all();
+    g.frames.fail_nth(nth);
+    EXPECT_FALSE(tables->populate(Gva(0x9000'0000)).valid()) << nth << ", where none is held";
+    free_all();
+  }
+  EXPECT_EQ(g.sink.full_drops, 0);
+}
+
 TEST(PageTables, KernelHalfIsShared) {
   GuestMemory g(16ULL << 20);
   const Gfn half = g.frames.allocate(FrameKind::kTable, Zeroing::kNeeded).value();
