@@ -89,6 +89,36 @@ void FuzzProgress::finding(const std::string& folder, const std::string& line) {
 
 void FuzzProgress::note(const std::string& line) { print("faultline: " + line); }
 
+std::string time_text(const CampaignProgress& s) {
+  const double all = s.seconds * s.started;
+  std::string text = fmt::format("time, of {} job{} of {:.1f} s\n", s.started, s.started == 1 ? "" : "s", s.seconds);
+  const auto add = [&](std::string_view name, std::uint64_t ns, const std::string& more = {}) {
+    text += fmt::format("  {:<16} {:5.1f}%  {:8.2f} s{}{}\n", name, all == 0 ? 0 : 100 * seconds(ns) / all, seconds(ns),
+                        more.empty() ? "" : "  ", more);
+  };
+  const auto count = [&](Count c) { return s.session[c]; };
+  const auto each = [&](std::uint64_t n, std::uint64_t of) {
+    return of == 0 ? 0 : static_cast<double>(n) / static_cast<double>(of);
+  };
+  for (std::size_t i = 0; i < s.names.judges.size(); ++i) {
+    const auto& judge = s.session.judges[i];
+    add(s.names.judges[i], judge.ns,
+        fmt::format("{} runs{}", judge.programs, judge.errors == 0 ? "" : fmt::format(", {} failed", judge.errors)));
+  }
+  add("in guest", count(Count::kGuestNs),
+      fmt::format("{:.1f} entries a program", each(count(Count::kEntries), count(Count::kPrograms))));
+  add("guest's control", count(Count::kControlNs),
+      fmt::format("registers, translations dropped: all of them {} times", count(Count::kDrops)));
+  add("guest's waiting", count(Count::kGuestWaitNs), "for programs");
+  add("generate", count(Count::kGenerateNs));
+  add("compare", count(Count::kCompareNs));
+  add("relations", count(Count::kRelationNs), fmt::format("{} runs", count(Count::kRelations)));
+  add("shrink", count(Count::kShrinkNs));
+  add("files", count(Count::kFilesNs));
+  add("waiting", count(Count::kWaitNs), "for the guest");
+  return text;
+}
+
 std::string closing_text(const vmm::fuzz::CampaignEnd& end, const std::string& folder) {
   const CampaignProgress& s = end.last;
   fmt::memory_buffer out;
@@ -98,26 +128,7 @@ std::string closing_text(const vmm::fuzz::CampaignEnd& end, const std::string& f
                   s.rate()));
   add(fmt::format("coverage {:.1f}% ({} of {} combinations), corpus {}", s.coverage.percent(), s.coverage.met,
                   s.coverage.of, s.corpus));
-  std::uint64_t all = 0;
-  for (const auto& judge : s.session.judges) all += judge.ns;
-  for (const Count c : {Count::kGenerateNs, Count::kCompareNs, Count::kFilesNs, Count::kRelationNs})
-    all += s.session[c];
-  const auto share = [all](std::uint64_t ns) {
-    return fmt::format("{:5.1f}%  {:8.2f} s", all == 0 ? 0 : 100.0 * static_cast<double>(ns) / static_cast<double>(all),
-                       seconds(ns));
-  };
-  add("time");
-  for (std::size_t i = 0; i < s.names.judges.size(); ++i) {
-    const auto& judge = s.session.judges[i];
-    add(fmt::format("  {:<12} {}  {} runs{}", s.names.judges[i], share(judge.ns), judge.programs,
-                    judge.errors == 0 ? "" : fmt::format(", {} failed", judge.errors)));
-  }
-  add(fmt::format("  {:<12} {}", "generate", share(s.session[Count::kGenerateNs])));
-  add(fmt::format("  {:<12} {}", "compare", share(s.session[Count::kCompareNs])));
-  add(fmt::format("  {:<12} {}  {} runs", "relations", share(s.session[Count::kRelationNs]),
-                  s.session[Count::kRelations]));
-  add(fmt::format("  {:<12} {}", "files", share(s.session[Count::kFilesNs])));
-  add(fmt::format("  {:<12} {}  (of the judges' time)", "in guest", share(s.session[Count::kGuestNs])));
+  out.append(time_text(s));
   for (std::size_t i = 0; i < s.names.rules.size() && i < vmm::fuzz::kMaxRules; ++i) {
     if (s.session.rules[i] != 0) add(fmt::format("known {}: {}", s.names.rules[i], s.session.rules[i]));
   }

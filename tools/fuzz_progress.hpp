@@ -27,6 +27,9 @@ class FuzzProgress final : public vmm::fuzz::Watcher {
 
 // The figures in one line: what a terminal of so many columns has room for.
 [[nodiscard]] std::string progress_line(const vmm::fuzz::CampaignProgress& snapshot, std::size_t columns);
+// Where the time went: what the judges took, in which some have a thread of their own; of those with a
+// guest, what they spent inside it; and what else the jobs did.
+[[nodiscard]] std::string time_text(const vmm::fuzz::CampaignProgress& snapshot);
 // What is said at the end: figures, where the time went, rules that explained something.
 [[nodiscard]] std::string closing_text(const vmm::fuzz::CampaignEnd& end, const std::string& folder);
 

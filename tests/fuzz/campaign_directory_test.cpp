@@ -144,7 +144,8 @@ TEST(CampaignDirectory, TheProgramOfADeadJobIsTakenOver) {
   mine->set(Program{{read_at({1, 0})}});
   folder.write("running/rubbish", "rubbish");
   EXPECT_THAT(directory->take_left_over(), testing::ElementsAre(kProgram));
-  EXPECT_EQ(mine->program(), (Program{{read_at({1, 0})}}));
+  ASSERT_EQ(mine->entries().size(), 1U);
+  EXPECT_EQ(mine->entries().front().program, (Program{{read_at({1, 0})}}));
   EXPECT_EQ(directory->take_left_over().size(), 0U);
 }
 

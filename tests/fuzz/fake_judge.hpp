@@ -13,10 +13,11 @@ namespace faultline::vmm::fuzz {
 class FakeJudge : public Judge {
  public:
   using Answer = std::function<Trace(const Program&)>;
-  FakeJudge(std::string name, JudgeKind kind, Answer answer)
-      : name_(std::move(name)), kind_(kind), answer_(std::move(answer)) {}
+  FakeJudge(std::string name, JudgeKind kind, Answer answer, bool has_guest = false)
+      : name_(std::move(name)), kind_(kind), answer_(std::move(answer)), has_guest_(has_guest) {}
   [[nodiscard]] std::string_view name() const override { return name_; }
   [[nodiscard]] JudgeKind kind() const override { return kind_; }
+  [[nodiscard]] bool has_guest() const override { return has_guest_; }
   Result<Trace> run(const Program& program) override {
     ++runs;
     Trace trace = answer_(program);
@@ -29,6 +30,7 @@ class FakeJudge : public Judge {
   std::string name_;
   JudgeKind kind_;
   Answer answer_;
+  bool has_guest_;
 };
 
 // All steps done, nothing at the end.

@@ -30,6 +30,10 @@ TEST(LazySink, DropsOnceBeforeTheGuestRuns) {
   EXPECT_EQ(real.drops, 1U);
   lazy.flush({});
   EXPECT_EQ(real.flushes, 1U);
+  const GuestCost cost = lazy.take_cost();
+  EXPECT_EQ(cost.full_drops, 1U);
+  EXPECT_EQ(cost.flushes, 1U);
+  EXPECT_EQ(lazy.take_cost().full_drops, 0U);
 }
 
 TEST(LazySink, WhatIsRequiredIsNotForgiven) {

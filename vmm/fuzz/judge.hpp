@@ -16,6 +16,8 @@ class Judge {
   // "reference", "model", "kvm-pvm", "hosted", "linux".
   [[nodiscard]] virtual std::string_view name() const = 0;
   [[nodiscard]] virtual JudgeKind kind() const = 0;
+  // Whether it spends its time in a guest: worth a thread of its own, which it may be given.
+  [[nodiscard]] virtual bool has_guest() const { return false; }
   // Precondition: illegal(program) is nothing. Error: the judge itself failed, not the program.
   virtual Result<Trace> run(const Program& program) = 0;
 };

@@ -93,13 +93,23 @@ struct SeenProcess {
   std::vector<SeenContent> content;
 };
 
+// What a run cost where it was not mmu's or the judge's own work.
+struct GuestCost {
+  std::uint64_t inside_ns = 0;   // inside KVM_RUN or its like
+  std::uint64_t control_ns = 0;  // in the host's kernel for the guest's sake: registers, translations to be dropped
+  std::uint64_t entries = 0;     // of the guest
+  std::uint64_t faults = 0, exceptions = 0, list_ends = 0, others = 0;  // what it was left for
+  std::uint64_t switches = 0, flushes = 0, full_drops = 0;              // what control_ns was spent on
+  GuestCost& operator+=(const GuestCost& other);
+};
+
 struct Trace {
   std::string judge;
   std::uint16_t fields = 0;  // Field bits
   std::vector<StepResult> steps;
   std::vector<SeenProcess> processes;  // empty unless every step was judged
   std::vector<std::string> broken;     // invariants that did not hold: a finding by itself
-  std::uint64_t guest_ns = 0;          // of the run, inside KVM_RUN or its like
+  GuestCost guest;                     // of a judge that has a guest
   [[nodiscard]] bool complete(const Program& program) const {
     return steps.size() == program.operations.size() && (steps.empty() || steps.back().end != StepEnd::kNotJudged);
   }

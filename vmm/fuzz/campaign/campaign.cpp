@@ -185,7 +185,7 @@ void Session::ended(Seat& seat, const Job::End& end) {
   tally.add(Count::kCrashes);
   seat.died = seat.job.death(end);
   if (seat.died) {
-    banned_.insert(program_name(seat.died->program));
+    for (const auto& suspect : seat.died->suspects) banned_.insert(program_name(suspect.program));
     watcher_.note("a job died and is started again: " + seat.died->how);
   } else {
     watcher_.note("a job died outside of any program: " + describe_death(end.wait_status, seat.job.said(), end.hung));
@@ -218,6 +218,7 @@ CampaignProgress Session::snapshot() const {
   s.coverage = coverage_.share();
   s.corpus = corpus_files_ + (s.session - saved_)[Count::kKept];
   s.findings = directory_.count_findings();
+  s.started = settings_.jobs;
   s.jobs = static_cast<unsigned>(std::ranges::count_if(seats_, [](const Seat& seat) { return seat.job.alive(); }));
   return s;
 }
@@ -275,10 +276,8 @@ Result<CampaignEnd> Session::run() {
 }  // namespace
 
 double CampaignProgress::in_guest() const {
-  std::uint64_t all = 0;
-  for (const auto& judge : session.judges) all += judge.ns;
-  for (const Count c : {Count::kGenerateNs, Count::kCompareNs, Count::kFilesNs, Count::kRelationNs}) all += session[c];
-  return all == 0 ? 0 : 100.0 * static_cast<double>(session[Count::kGuestNs]) / static_cast<double>(all);
+  const double all = seconds * 1e9 * started;
+  return all == 0 ? 0 : 100.0 * static_cast<double>(session[Count::kGuestNs]) / all;
 }
 
 Result<CampaignEnd> run_campaign(const CampaignSettings& settings, const JudgeMaker& make_judges,

@@ -16,11 +16,11 @@ struct CampaignProgress {
   FigureNames names;  // of its judges and rules
   Coverage::Share coverage;
   std::size_t corpus = 0, findings = 0;  // in the folder
-  unsigned jobs = 0;                     // alive
+  unsigned jobs = 0, started = 0;        // alive; as many as there were at the start
   [[nodiscard]] double rate() const {
     return seconds > 0 ? static_cast<double>(session[Count::kPrograms]) / seconds : 0;
   }
-  // Of the jobs' time, in per cent.
+  // Inside the guest, of the jobs' wall time, in per cent. Two guests of one job: the sum of both.
   [[nodiscard]] double in_guest() const;
 };
 

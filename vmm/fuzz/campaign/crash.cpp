@@ -71,32 +71,41 @@ bool dies(const JudgeMaker& make_judges, const Program& program, std::chrono::mi
 }
 
 void report_death(const JobContext& job, const JudgeMaker& make_judges, const Death& death) {
-  const Disagreement what{death.judge.empty() ? "judge" : death.judge, "answers", 0, "crash", death.how, "a trace"};
-  if (!job.shared.claim_signature(signature_hash(signature(death.program, what, {})))) {
-    job.tally.add(Count::kDuplicates);
-    return;
-  }
   // Each try starts judges anew, which takes its time.
   constexpr std::size_t kTries = 150;
   constexpr std::chrono::milliseconds kPatience{20'000};
-  Program smallest = death.program;
-  if (dies(make_judges, death.program, kPatience)) {
+  const auto does_again = [&](const RunningProgram::Entry& e) { return dies(make_judges, e.program, kPatience); };
+  // One alone is asked only when it is no duplicate.
+  auto culprit = death.suspects.begin();
+  const bool several = death.suspects.size() > 1;
+  if (several) culprit = std::ranges::find_if(death.suspects, does_again);
+  const bool known_to_die = several && culprit != death.suspects.end();
+  if (culprit == death.suspects.end()) culprit = death.suspects.begin();
+  const Program& program = culprit->program;
+  const std::string judge = culprit->judge.empty() ? "judge" : culprit->judge;
+  const Disagreement what{judge, "answers", 0, "crash", death.how, "a trace"};
+  if (!job.shared.claim_signature(signature_hash(signature(program, what, {})))) {
+    job.tally.add(Count::kDuplicates);
+    return;
+  }
+  Program smallest = program;
+  if (known_to_die || (!several && does_again(*culprit))) {
     const Stopwatch watch(job.tally, Count::kShrinkNs);
-    const auto still = [&](const Program& program) {
-      return !job.shared.stop.load() && dies(make_judges, program, kPatience);
+    const auto still = [&](const Program& candidate) {
+      return !job.shared.stop.load() && dies(make_judges, candidate, kPatience);
     };
-    smallest = shrink(death.program, still, {kTries, job.settings.shrink.time});
+    smallest = shrink(program, still, {kTries, job.settings.shrink.time});
   } else if (death.killed) {
     job.tally.add(Count::kNoise);
     return;
   }
   const std::string key = signature(smallest, what, {});
-  const bool fresh = key == signature(death.program, what, {}) || job.shared.claim_signature(signature_hash(key));
+  const bool fresh = key == signature(program, what, {}) || job.shared.claim_signature(signature_hash(key));
   if (!fresh) {
     job.tally.add(Count::kDuplicates);
     return;
   }
-  write_down(job, death.program, smallest, what, {}, key);
+  write_down(job, program, smallest, what, {}, key);
 }
 
 }  // namespace faultline::vmm::fuzz

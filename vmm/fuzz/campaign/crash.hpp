@@ -3,14 +3,15 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "vmm/fuzz/campaign/report.hpp"
+#include "vmm/fuzz/campaign/running_program.hpp"
 
 namespace faultline::vmm::fuzz {
 
 struct Death {
-  Program program;
-  std::string judge;  // that was running it
+  std::vector<RunningProgram::Entry> suspects;  // what it was running, one of them at least
   std::string how;
   bool killed = false;  // by SIGKILL: by somebody, or for its memory
 };

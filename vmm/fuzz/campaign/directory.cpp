@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "vmm/fuzz/binary.hpp"
 #include "vmm/fuzz/campaign/running_program.hpp"
@@ -125,7 +127,7 @@ std::vector<Program> CampaignDirectory::take_left_over() {
   const auto names = list_folder(running());
   if (!names) return programs;
   for (const std::string& name : *names) {
-    if (auto program = RunningProgram::take_over(running() + "/" + name)) programs.push_back(std::move(*program));
+    std::ranges::move(RunningProgram::take_over(running() + "/" + name), std::back_inserter(programs));
   }
   return programs;
 }

@@ -60,8 +60,10 @@ Result<void> Job::start(const std::function<int(RunningProgram&, MessageWriter)>
   stderr_ = Descriptor(::memfd_create("standard error of a job", MFD_CLOEXEC));
   ::fcntl(messages_.get(), F_SETFL, O_NONBLOCK);
   reader_.emplace(messages_.get());
-  running_.clear();
-  running_.set_judge("");
+  for (std::size_t place = 0; place < RunningProgram::kPlaces; ++place) {
+    running_.clear(place);
+    running_.set_judge("", place);
+  }
   hung_ = false;
   turn_ = running_.turn();
   since_ = std::chrono::steady_clock::now();
@@ -106,10 +108,10 @@ std::string Job::said() const {
 }
 
 std::optional<Death> Job::death(const End& end) const {
-  auto program = running_.program();
-  if (!program) return std::nullopt;
+  auto suspects = running_.entries();
+  if (suspects.empty()) return std::nullopt;
   const bool killed = !end.hung && WIFSIGNALED(end.wait_status) && WTERMSIG(end.wait_status) == SIGKILL;
-  return Death{std::move(*program), running_.judge(), describe_death(end.wait_status, said(), end.hung), killed};
+  return Death{std::move(suspects), describe_death(end.wait_status, said(), end.hung), killed};
 }
 
 }  // namespace faultline::vmm::fuzz

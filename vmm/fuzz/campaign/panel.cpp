@@ -6,22 +6,78 @@
 
 namespace faultline::vmm::fuzz {
 
-Panel::Panel(Judges judges, Tally& tally, RunningProgram* running)
-    : judges_(std::move(judges)), tally_(tally), running_(running) {
+Panel::Panel(Judges judges, Tally& tally, RunningProgram* running, Guests guests)
+    : judges_(std::move(judges)), tally_(tally), running_(running), apart_(judges_.size()) {
   FL_CHECK(judges_.size() <= kMaxJudges);
   const auto machine = std::ranges::find(judges_, kMachine, [](const auto& judge) { return judge->kind(); });
   observer_ = static_cast<std::size_t>(machine - judges_.begin());
+  if (guests == Guests::kHere) return;
+  std::size_t places = 1;
+  for (std::size_t i = 0; i < judges_.size(); ++i) {
+    if (i == observer_ || !judges_[i]->has_guest() || places++ == RunningProgram::kPlaces) continue;
+    auto apart = std::make_unique<Apart>(std::move(judges_[i]));
+    apart_[i] = apart.get();
+    judges_[i] = std::move(apart);
+  }
 }
 
-Opinion Panel::ask(std::size_t judge, const Program& program) {
-  if (running_ != nullptr) running_->set_judge(judges_[judge]->name());
+bool Panel::any_apart() const {
+  return std::ranges::any_of(apart_, [](const Apart* apart) { return apart != nullptr; });
+}
+
+Opinion Panel::timed(std::size_t judge, Judge& by, const Program& program) {
   const auto start = std::chrono::steady_clock::now();
-  auto trace = judges_[judge]->run(program);
+  auto trace = by.run(program);
   const auto ns = (std::chrono::steady_clock::now() - start) / std::chrono::nanoseconds(1);
   tally_.judged(judge, static_cast<std::uint64_t>(ns), !trace);
   if (!trace) return {std::nullopt, trace.error().message};
-  tally_.add(Count::kGuestNs, trace->guest_ns);
+  tally_.add(Count::kGuestNs, trace->guest.inside_ns);
+  tally_.add(Count::kControlNs, trace->guest.control_ns);
+  tally_.add(Count::kEntries, trace->guest.entries);
+  tally_.add(Count::kListEnds, trace->guest.list_ends);
+  tally_.add(Count::kDrops, trace->guest.full_drops);
   return {std::move(*trace), {}};
+}
+
+// Its place is free again when it has answered: what runs there then dies of itself, or of nothing.
+std::future<Opinion> Panel::begin(std::size_t judge, const Program& program) {
+  auto promise = std::make_shared<std::promise<Opinion>>();
+  std::future<Opinion> opinion = promise->get_future();
+  Apart& apart = *apart_[judge];
+  const auto place =
+      1 + static_cast<std::size_t>(std::count_if(apart_.begin(), apart_.begin() + static_cast<std::ptrdiff_t>(judge),
+                                                 [](const Apart* before) { return before != nullptr; }));
+  apart.begin([this, judge, place, promise, &program, &apart](Judge& by) {
+    if (running_ != nullptr) {
+      running_->set(program, place);
+      running_->set_judge(by.name(), place);
+    }
+    tally_.add(Count::kGuestWaitNs, apart.take_idle_ns());
+    Opinion answer = timed(judge, by, program);
+    if (running_ != nullptr) running_->clear(place);
+    promise->set_value(std::move(answer));
+  });
+  return opinion;
+}
+
+Panel::Awaited Panel::begin(const Program& program) {
+  Awaited awaited(size());
+  for (std::size_t i = 0; i < size(); ++i)
+    if (apart_[i] != nullptr) awaited[i] = begin(i, program);
+  return awaited;
+}
+
+Opinion Panel::ask(std::size_t judge, const Program& program) {
+  if (apart_[judge] != nullptr) return begin(judge, program).get();
+  if (running_ != nullptr) running_->set_judge(judges_[judge]->name());
+  return timed(judge, *judges_[judge], program);
+}
+
+void Panel::ask_here(const Program& program, bool host_too, std::vector<std::optional<Opinion>>& opinions) {
+  opinions.resize(size());
+  for (std::size_t i = 0; i < size(); ++i) {
+    if (apart_[i] == nullptr && !opinions[i] && (host_too || !is_host(i))) opinions[i] = ask(i, program);
+  }
 }
 
 void Panel::ask_all(const Program& program, bool host_too, std::vector<std::optional<Opinion>>& opinions) {

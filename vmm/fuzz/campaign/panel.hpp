@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <future>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "vmm/fuzz/campaign/apart.hpp"
 #include "vmm/fuzz/campaign/running_program.hpp"
 #include "vmm/fuzz/campaign/settings.hpp"
 #include "vmm/fuzz/campaign/tally.hpp"
@@ -18,10 +20,13 @@ struct Opinion {
   std::string error;
 };
 
+// Whether judges that have a guest get a thread each, the observer aside.
+enum class Guests : std::uint8_t { kHere, kApart };
+
 class Panel {
  public:
   // Both outlive it. `running` may be null.
-  Panel(Judges judges, Tally& tally, RunningProgram* running);
+  Panel(Judges judges, Tally& tally, RunningProgram* running, Guests guests = Guests::kHere);
 
   [[nodiscard]] std::size_t size() const { return judges_.size(); }
   [[nodiscard]] Judge& judge(std::size_t i) { return *judges_[i]; }
@@ -30,14 +35,26 @@ class Panel {
   [[nodiscard]] std::size_t observer() const { return observer_; }
 
   Opinion ask(std::size_t judge, const Program& program);
-  // Asks those that were not asked yet; the host only if `host_too`.
+  // Asks those that were not asked yet and are not apart; the host only if `host_too`.
+  void ask_here(const Program& program, bool host_too, std::vector<std::optional<Opinion>>& opinions);
+  // The same of all.
   void ask_all(const Program& program, bool host_too, std::vector<std::optional<Opinion>>& opinions);
 
+  // Opinions to come, by judge; invalid: of one that is not apart.
+  using Awaited = std::vector<std::future<Opinion>>;
+  // Asks those that are apart, and does not wait. `program` outlives their answers.
+  Awaited begin(const Program& program);
+  [[nodiscard]] bool any_apart() const;
+
  private:
+  Opinion timed(std::size_t judge, Judge& by, const Program& program);
+  std::future<Opinion> begin(std::size_t judge, const Program& program);
+
   Judges judges_;
   Tally& tally_;
   RunningProgram* running_;
   std::size_t observer_;
+  std::vector<Apart*> apart_;  // by judge; null: it works here
 };
 
 }  // namespace faultline::vmm::fuzz

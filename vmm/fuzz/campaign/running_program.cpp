@@ -19,10 +19,13 @@ namespace faultline::vmm::fuzz {
 
 // As it lies in the file.
 struct RunningProgram::Page {
+  struct Place {
+    std::atomic<std::uint32_t> length;  // 0: none, or it is being written
+    std::array<char, 20> judge;
+    std::array<std::byte, kMaxBinaryBytes> program;
+  };
   std::atomic<std::uint64_t> turn;
-  std::atomic<std::uint32_t> length;  // 0: none, or it is being written
-  std::array<char, 20> judge;
-  std::array<std::byte, kMaxBinaryBytes> program;
+  std::array<Place, kPlaces> places;
 };
 
 Result<RunningProgram> RunningProgram::create(const std::string& folder, unsigned job) {
@@ -48,53 +51,57 @@ RunningProgram::~RunningProgram() {
   if (creator_ == ::getpid()) ::unlink(path_.c_str());
 }
 
-void RunningProgram::set(const Program& program) {
+void RunningProgram::set(const Program& program, std::size_t place) {
   const auto bytes = to_binary(program);
-  page_->length.store(0, std::memory_order_release);
-  std::ranges::copy(bytes, page_->program.begin());
-  page_->length.store(static_cast<std::uint32_t>(bytes.size()), std::memory_order_release);
+  Page::Place& at = page_->places[place];
+  at.length.store(0, std::memory_order_release);
+  std::ranges::copy(bytes, at.program.begin());
+  at.length.store(static_cast<std::uint32_t>(bytes.size()), std::memory_order_release);
   page_->turn.fetch_add(1, std::memory_order_release);
 }
 
-void RunningProgram::set_judge(std::string_view judge) {
-  page_->judge = {};
-  std::copy_n(judge.begin(), std::min(judge.size(), page_->judge.size() - 1), page_->judge.begin());
+void RunningProgram::set_judge(std::string_view judge, std::size_t place) {
+  auto& name = page_->places[place].judge;
+  name = {};
+  std::copy_n(judge.begin(), std::min(judge.size(), name.size() - 1), name.begin());
 }
 
-void RunningProgram::clear() {
-  page_->length.store(0, std::memory_order_release);
+void RunningProgram::clear(std::size_t place) {
+  page_->places[place].length.store(0, std::memory_order_release);
   page_->turn.fetch_add(1, std::memory_order_release);
 }
 
-std::optional<Program> RunningProgram::read(const Page& page) {
-  const std::uint32_t length = page.length.load(std::memory_order_acquire);
-  if (length == 0 || length > page.program.size()) return std::nullopt;
-  auto program = parse_binary(std::span(page.program).first(length), "");
-  if (!program) return std::nullopt;
-  return std::move(*program);
+std::vector<RunningProgram::Entry> RunningProgram::read(const Page& page) {
+  std::vector<Entry> entries;
+  for (std::size_t i = kPlaces; i-- > 0;) {
+    const Page::Place& place = page.places[i];
+    const std::uint32_t length = place.length.load(std::memory_order_acquire);
+    if (length == 0 || length > place.program.size()) continue;
+    auto program = parse_binary(std::span(place.program).first(length), "");
+    if (!program) continue;
+    entries.push_back({std::move(*program), {place.judge.data(), ::strnlen(place.judge.data(), place.judge.size())}});
+  }
+  return entries;
 }
 
-std::optional<Program> RunningProgram::program() const { return read(*page_); }
-std::string RunningProgram::judge() const {
-  return {page_->judge.data(), ::strnlen(page_->judge.data(), page_->judge.size())};
-}
+std::vector<RunningProgram::Entry> RunningProgram::entries() const { return read(*page_); }
 std::uint64_t RunningProgram::turn() const { return page_->turn.load(std::memory_order_acquire); }
 
-std::optional<Program> RunningProgram::take_over(const std::string& path) {
+std::vector<Program> RunningProgram::take_over(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat info {};
-  if (!file.valid() || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return std::nullopt;  // its job lives
-  std::optional<Program> program;
+  if (!file.valid() || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return {};  // its job lives
+  std::vector<Program> programs;
   if (info.st_size == static_cast<off_t>(sizeof(Page))) {
     void* at = ::mmap(nullptr, sizeof(Page), PROT_READ, MAP_SHARED, file.get(), 0);
     if (at != MAP_FAILED) {
-      program = read(*static_cast<const Page*>(at));
+      for (Entry& entry : read(*static_cast<const Page*>(at))) programs.push_back(std::move(entry.program));
       ::munmap(at, sizeof(Page));
     }
   }
   ::unlink(path.c_str());
-  return program;
+  return programs;
 }
 
 }  // namespace faultline::vmm::fuzz

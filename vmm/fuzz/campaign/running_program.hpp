@@ -1,9 +1,11 @@
-// The program that a job runs, in a mapped file: it is there when the job is not any more.
+// The programs that a job runs, in a mapped file: they are there when the job is not any more. One at
+// the first place; and one more for each judge that is at work apart.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "mmu/base/result.hpp"
 #include "vmm/fuzz/campaign/files.hpp"
@@ -20,25 +22,29 @@ class RunningProgram {
   RunningProgram& operator=(RunningProgram&&) = delete;
   ~RunningProgram();
 
-  // The job, before each program; `who` is about to run it.
-  void set(const Program& program);
-  void set_judge(std::string_view judge);
-  void clear();
+  static constexpr std::size_t kPlaces = 3;
+  // The job, before each program; `judge` is about to run it. Each place is one thread's.
+  void set(const Program& program, std::size_t place = 0);
+  void set_judge(std::string_view judge, std::size_t place = 0);
+  void clear(std::size_t place = 0);
 
-  // Anybody: what stands there, if it is whole.
-  [[nodiscard]] std::optional<Program> program() const;
-  [[nodiscard]] std::string judge() const;
+  struct Entry {
+    Program program;
+    std::string judge;
+  };
+  // Anybody: what stands there, as far as it is whole; judges that are apart first.
+  [[nodiscard]] std::vector<Entry> entries() const;
   // Changes with each set().
   [[nodiscard]] std::uint64_t turn() const;
 
   // What the file of a dead job holds; the file goes. Nothing: its job lives, or it holds nothing.
-  static std::optional<Program> take_over(const std::string& path);
+  static std::vector<Program> take_over(const std::string& path);
 
  private:
   struct Page;
   RunningProgram(std::string path, Descriptor file, Page* page, int creator)
       : path_(std::move(path)), file_(std::move(file)), page_(page), creator_(creator) {}
-  static std::optional<Program> read(const Page& page);
+  static std::vector<Entry> read(const Page& page);
 
   std::string path_;
   Descriptor file_;

@@ -25,14 +25,20 @@ enum class Count : std::uint8_t {
   kCrashes,  // jobs that died
   kErrors,   // judges that failed
   kRelations,
-  kGuestNs,  // inside the guest, of the judges that have one
+  kEntries,      // of the guest, by the judges that have one
+  kListEnds,     // of these, those that ended in no fault
+  kDrops,        // of all that the guest's processor had cached
+  kGuestNs,      // inside the guest
+  kControlNs,    // in the host's kernel for the guest's sake: its registers, translations to be dropped
+  kGuestWaitNs,  // of judges that have a guest and a thread: they had nothing to do
+  kWaitNs,       // of a job: it had nothing to do but to wait for them
   kGenerateNs,
   kCompareNs,
   kShrinkNs,
   kFilesNs,
   kRelationNs,
 };
-inline constexpr std::size_t kCounts = 18, kMaxJudges = 8, kMaxRules = 96;
+inline constexpr std::size_t kCounts = 24, kMaxJudges = 8, kMaxRules = 96;
 // The key in the statistics' JSON.
 [[nodiscard]] std::string_view name(Count count);
 [[nodiscard]] constexpr bool is_time(Count count) { return count >= Count::kGuestNs; }

@@ -10,7 +10,7 @@ namespace faultline::vmm::fuzz {
 
 Worker::Worker(const JobContext& job, Judges judges, Start start)
     : job_(job),
-      panel_(std::move(judges), job.tally, &job.running),
+      panel_(std::move(judges), job.tally, &job.running, Guests::kApart),
       examiner_(panel_, job.known, job.tally),
       reporter_(job, panel_, examiner_),
       start_(std::move(start)),
@@ -33,6 +33,7 @@ Result<void> Worker::run() {
     }
     if (const auto judged = judge(next()); !judged) return judged;
   }
+  finish(0);
   job_.running.clear();
   return {};
 }
@@ -111,14 +112,19 @@ Result<void> Worker::keep(const Program& program, std::size_t worth) {
   return {};
 }
 
-Result<void> Worker::judge(const Candidate& candidate) {
-  const Program& program = candidate.program;
-  FL_CHECK(!illegal(program));
-  if (program.operations.empty() || start_.banned.contains(program_name(program))) return {};
+// A guest must not run out of programs while a file is written here.
+constexpr std::size_t kMostPending = 32;
+
+Result<void> Worker::judge(Candidate candidate) {
+  FL_CHECK(!illegal(candidate.program));
+  if (candidate.program.operations.empty() || start_.banned.contains(program_name(candidate.program))) return {};
+  Pending& pending = pending_.emplace_back(Pending{std::move(candidate), {}, {}, false});
+  const Program& program = pending.candidate.program;
+  std::vector<std::optional<Opinion>>& opinions = pending.opinions;
+  pending.awaited = panel_.begin(program);
   job_.running.set(program);
   const bool turn = number_++ % job_.settings.host_share == 0;
-  std::vector<std::optional<Opinion>> opinions;
-  panel_.ask_all(program, turn, opinions);
+  panel_.ask_here(program, turn, opinions);
   job_.tally.add(Count::kPrograms);
   job_.tally.add(Count::kSteps, program.operations.size());
 
@@ -131,12 +137,26 @@ Result<void> Worker::judge(const Candidate& candidate) {
   }
   if (fresh != 0) {
     if (const auto kept = keep(program, fresh); !kept) return kept;
-    if (candidate.parent) corpus_.reward(*candidate.parent, fresh);
-    panel_.ask_all(program, true, opinions);
+    if (pending.candidate.parent) corpus_.reward(*pending.candidate.parent, fresh);
+    panel_.ask_here(program, true, opinions);
   }
-  reporter_.handle(program, opinions, examiner_.examine(program, opinions));
-  if (fresh != 0 || number_ % job_.settings.relation_share == 0) relate(program, opinions);
+  pending.relate = fresh != 0 || number_ % job_.settings.relation_share == 0;
+  finish(panel_.any_apart() ? kMostPending : 0);
   return {};
+}
+
+void Worker::finish(std::size_t most_left) {
+  for (; pending_.size() > most_left; pending_.pop_front()) {
+    Pending& done = pending_.front();
+    {
+      const Stopwatch watch(job_.tally, Count::kWaitNs);
+      for (std::size_t i = 0; i < done.awaited.size(); ++i)
+        if (done.awaited[i].valid()) done.opinions[i] = done.awaited[i].get();
+    }
+    const Program& program = done.candidate.program;
+    reporter_.handle(program, done.opinions, examiner_.examine(program, done.opinions));
+    if (done.relate) relate(program, done.opinions);
+  }
 }
 
 void Worker::relate(const Program& program, const std::vector<std::optional<Opinion>>& opinions) {

@@ -1,6 +1,7 @@
 // One job: makes programs, has them judged, keeps what shows something new, reports what is wrong.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <random>
 #include <set>
@@ -37,8 +38,17 @@ class Worker {
   [[nodiscard]] bool stopped() const;
   Candidate next();
   Program fresh_program();
-  // Everything that is done with a program.
-  Result<void> judge(const Candidate& candidate);
+  // A program that judges are at work on; its examination waits for those that are apart.
+  struct Pending {
+    Candidate candidate;
+    std::vector<std::optional<Opinion>> opinions;
+    Panel::Awaited awaited;
+    bool relate = false;
+  };
+  // Everything that is done with a program, but what waits for judges apart: that is done in the same
+  // order, when there are more than so many programs waiting.
+  Result<void> judge(Candidate candidate);
+  void finish(std::size_t most_left);
   // Now and then: one relation with one judge, in turn.
   void relate(const Program& program, const std::vector<std::optional<Opinion>>& opinions);
   Result<void> keep(const Program& program, std::size_t worth);
@@ -49,6 +59,7 @@ class Worker {
   [[nodiscard]] bool usable(const Program& program) const;
 
   const JobContext& job_;
+  std::deque<Pending> pending_;  // outlives the judges that are at work on it
   Panel panel_;
   Examiner examiner_;
   Reporter reporter_;

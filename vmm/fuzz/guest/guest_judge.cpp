@@ -33,7 +33,7 @@ Result<std::unique_ptr<GuestJudge>> GuestJudge::create(std::string_view backend)
 
 // The worlds give back what they took when they were made.
 GuestJudge::~GuestJudge() {
-  if (!arenas_.empty()) machine_->frames().rewind(arenas_.back().mark);
+  if (!arenas_.empty()) machine_->frames().rewind(arenas_.back().world->mark());
 }
 
 Result<void> GuestJudge::set_up() {
@@ -59,7 +59,8 @@ Result<void> GuestJudge::add_arena() {
          frames.high_water().raw() % kArenaFrames != 0) {
     if (!frames.allocate(mmu::FrameKind::kReserved, mmu::Zeroing::kNotNeeded)) return fail("guest memory is too small");
   }
-  Arena arena{.world = {}, .judge = {}, .mark = {}, .end = frames.high_water() + kArenaFrames};
+  frames.settle();
+  Arena arena{.world = {}, .judge = {}, .end = frames.high_water() + kArenaFrames};
   auto world = World::create({.frames = machine_->frames(),
                               .sink = *sink_,
                               .kernel_half = machine_->kernel_half(),
@@ -68,7 +69,6 @@ Result<void> GuestJudge::add_arena() {
   if (!world) return tl::unexpected(world.error());
   arena.world = std::move(*world);
   arena.judge = std::make_unique<MachineJudge>(std::string(machine_->backend()), *arena.world, *processor_);
-  arena.mark = frames.mark();
   arenas_.push_back(std::move(arena));
   return {};
 }
@@ -101,7 +101,7 @@ Result<Trace> GuestJudge::run(const Program& program) {
 }
 
 Result<Trace> GuestJudge::run_whole(const Program& program) {
-  machine_->frames().rewind(arenas_[next_].mark);
+  machine_->frames().rewind(arenas_[next_].world->mark());
   auto trace = arenas_[next_].judge->run(program);
   const bool spilled = next_arena();
   if (!trace) return trace;

@@ -9,7 +9,7 @@ namespace faultline::vmm::fuzz {
 
 class GuestJudge final : public Judge {
  public:
-  static constexpr std::uint64_t kBytes = 64ULL << 20;  // one memory slot
+  static constexpr std::uint64_t kBytes = 128ULL << 20;  // one memory slot
 
   // `backend`: as MachineConfig::backend.
   static Result<std::unique_ptr<GuestJudge>> create(std::string_view backend);
@@ -17,6 +17,7 @@ class GuestJudge final : public Judge {
 
   [[nodiscard]] std::string_view name() const override { return machine_->backend(); }
   [[nodiscard]] JudgeKind kind() const override { return kMachine; }
+  [[nodiscard]] bool has_guest() const override { return true; }
   Result<Trace> run(const Program& program) override;
 
   // Has the host note every page that the guest writes to, and holds it against what is known here:
@@ -38,11 +39,10 @@ class GuestJudge final : public Judge {
   struct Arena {
     std::unique_ptr<World> world;
     std::unique_ptr<MachineJudge> judge;
-    mmu::FrameAllocator::Mark mark;
     Gfn end;
   };
   static constexpr std::uint64_t kArenaFrames = 1ULL << mmu::kMaxOrder;
-  static constexpr unsigned kArenas = 4;
+  static constexpr unsigned kArenas = 24;
 
   GuestJudge() = default;
   Result<void> set_up();

@@ -2,9 +2,27 @@
 // go one after the other cost one drop, and what would be flushed meanwhile nothing at all.
 #pragma once
 
+#include <chrono>
+#include <utility>
+
 #include "mmu/ports/tlb_sink.hpp"
+#include "vmm/fuzz/trace.hpp"
 
 namespace faultline::vmm::fuzz {
+
+// Adds the time until it goes to a sum of nanoseconds.
+class TimeIn {
+ public:
+  explicit TimeIn(std::uint64_t& sum) : sum_(sum) {}
+  ~TimeIn() { sum_ += static_cast<std::uint64_t>((Clock::now() - start_) / std::chrono::nanoseconds(1)); }
+  TimeIn(const TimeIn&) = delete;
+  TimeIn& operator=(const TimeIn&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::uint64_t& sum_;
+  Clock::time_point start_ = Clock::now();
+};
 
 class LazySink final : public mmu::TlbSink {
  public:
@@ -12,7 +30,12 @@ class LazySink final : public mmu::TlbSink {
   explicit LazySink(mmu::TlbSink& sink) : sink_(sink) {}
 
   mmu::TlbAction flush(const mmu::TlbBatch& batch) override {
-    return owing_ ? mmu::TlbAction::kFullDrop : sink_.flush(batch);
+    if (owing_) return mmu::TlbAction::kFullDrop;
+    const TimeIn time(cost_.control_ns);
+    const mmu::TlbAction action = sink_.flush(batch);
+    if (action == mmu::TlbAction::kFullDrop) ++cost_.full_drops;
+    if (action == mmu::TlbAction::kFrameDrop) ++cost_.flushes;
+    return action;
   }
   [[nodiscard]] bool tables_reusable_after_flush() const override { return sink_.tables_reusable_after_flush(); }
   mmu::TlbAction drop_all() override {
@@ -21,7 +44,10 @@ class LazySink final : public mmu::TlbSink {
   }
   // Before the guest's next instruction.
   void settle() {
-    if (owing_) sink_.drop_all();
+    if (!owing_) return;
+    const TimeIn time(cost_.control_ns);
+    sink_.drop_all();
+    ++cost_.full_drops;
     owing_ = required_ = false;
   }
   // What is owed need not be paid: nothing that the guest runs from here on uses a root, a table or
@@ -30,8 +56,12 @@ class LazySink final : public mmu::TlbSink {
   // Everything is dropped before the guest's next instruction, whatever is forgiven until then.
   void require() { owing_ = required_ = true; }
 
+  // What the sink below cost since the last call.
+  GuestCost take_cost() { return std::exchange(cost_, {}); }
+
  private:
   mmu::TlbSink& sink_;
+  GuestCost cost_;
   bool owing_ = false, required_ = false;
 };
 

@@ -1,17 +1,23 @@
 #include "vmm/fuzz/guest/snapshot.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace faultline::vmm::fuzz {
 
 Snapshot::Snapshot(const mmu::FrameAllocator& frames)
     : memory_(frames.memory()), position_(frames.high_water() - frames.first(), kNone), first_(frames.first()) {
+  std::uint32_t next = 0, zeroes = kNone;  // one copy does for all pages of zeroes
   for (Gfn frame = first_; frame < frames.high_water(); frame = frame + 1) {
     const mmu::Frame& f = frames.at(frame);
     if (f.refcount.load(std::memory_order_relaxed) == 0 || f.kind == mmu::FrameKind::kReserved) continue;
-    position_[frame - first_] = static_cast<std::uint32_t>(saved_.size());
-    saved_.push_back(frame);
     const auto page = memory_.page(frame);
+    const bool zero = std::ranges::all_of(page, [](std::byte byte) { return byte == std::byte{0}; });
+    saved_.push_back(frame);
+    position_[frame - first_] = zero && zeroes != kNone ? zeroes : next;
+    if (zero && zeroes != kNone) continue;
+    if (zero) zeroes = next;
+    ++next;
     bytes_.insert(bytes_.end(), page.begin(), page.end());
   }
 }

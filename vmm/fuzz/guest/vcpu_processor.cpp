@@ -53,6 +53,8 @@ Result<void> VcpuProcessor::run(mmu::AddressSpace& mm, std::span<const Operation
 Result<void> VcpuProcessor::switch_to(const mmu::AddressSpace& mm) {
   const Gpa root(mm.tables().root());
   if (root == root_) return {};
+  const TimeIn time(cost_.control_ns);
+  ++cost_.switches;
   auto done = vcpu_.set_page_table(root);
   if (done) root_ = root;
   return done;
@@ -66,8 +68,8 @@ Result<void> VcpuProcessor::run_list(List& list) {
     sink_.settle();
     const auto event = vcpu_.run();
     if (!event) return tl::unexpected(event.error());
-    guest_ns_ += vcpu_.last_run().left_ns - vcpu_.last_run().entered_ns;
-    ++entries_;
+    cost_.inside_ns += vcpu_.last_run().left_ns - vcpu_.last_run().entered_ns;
+    ++cost_.entries;
     if (auto handled = handle(list, *event); !handled) return handled;
   }
   return {};
@@ -81,9 +83,10 @@ void VcpuProcessor::start_at(unsigned part, std::size_t index) {
 }
 
 Result<void> VcpuProcessor::handle(List& list, const VcpuEvent& event) {
-  if (const auto* fault = std::get_if<PageFaultEvent>(&event)) return page_fault(list, *fault);
-  if (const auto* other = std::get_if<ExceptionEvent>(&event)) return exception(list, *other);
-  if (std::holds_alternative<SyscallEvent>(event)) return system_call(list);
+  if (const auto* fault = std::get_if<PageFaultEvent>(&event)) return ++cost_.faults, page_fault(list, *fault);
+  if (const auto* other = std::get_if<ExceptionEvent>(&event)) return ++cost_.exceptions, exception(list, *other);
+  if (std::holds_alternative<SyscallEvent>(event)) return ++cost_.list_ends, system_call(list);
+  ++cost_.others;
   if (const auto* fatal = std::get_if<FatalEvent>(&event)) return fail(fatal->summary + "\n" + fatal->detail);
   return {};
 }
@@ -157,6 +160,8 @@ void VcpuProcessor::go_on_behind(List& list, std::size_t index) {
 
 bool VcpuProcessor::flip_control(Control control) {
   bool& state = control == Control::kNxe ? nxe_ : wp_;
+  const TimeIn time(cost_.control_ns);
+  ++cost_.switches;
   const auto bit = control == Control::kNxe ? ControlBit::kNoExecuteEnable : ControlBit::kWriteProtect;
   const auto done = vcpu_.set_control(bit, !state);
   if (!done || !*done) return false;
@@ -170,6 +175,11 @@ Result<void> VcpuProcessor::reset_controls() {
     if (!as_at_start && !flip_control(control)) return fail("the vCPU's control bits cannot be set back");
   }
   return {};
+}
+
+GuestCost VcpuProcessor::take_cost() {
+  cost_ += sink_.take_cost();
+  return std::exchange(cost_, {});
 }
 
 void VcpuProcessor::invalidate(mmu::AddressSpace& mm, Gva address) {

@@ -24,14 +24,12 @@ class VcpuProcessor final : public Processor {
   [[nodiscard]] bool owns(Gva address) const override { return Engine::owns(address); }
   bool flip_control(Control control) override;
   void invalidate(mmu::AddressSpace& mm, Gva address) override;
-  std::uint64_t take_guest_ns() override { return std::exchange(guest_ns_, 0); }
+  GuestCost take_cost() override;
 
   // Control bits as they are at the start of every program.
   Result<void> reset_controls();
   // Above all frames that were handed out while there were address spaces, since the last call.
   Gfn take_highest() { return std::exchange(highest_, Gfn(0)); }
-  // How often the guest was entered since the start.
-  [[nodiscard]] std::uint64_t entries() const { return entries_; }
 
  private:
   // One list of the run, and how far it is.
@@ -62,7 +60,7 @@ class VcpuProcessor final : public Processor {
   Gpa root_;  // of the page tables that the vCPU has
   bool nxe_ = true, wp_ = true;
   Gfn highest_;
-  std::uint64_t guest_ns_ = 0, entries_ = 0;
+  GuestCost cost_;
 };
 
 }  // namespace faultline::vmm::fuzz

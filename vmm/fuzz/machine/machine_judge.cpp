@@ -19,7 +19,7 @@ Result<Trace> MachineJudge::run(const Program& program) {
   Result<void> done = world_.begin(processor_);
   if (done) done = run_in_world(program, trace);
   for (std::string& what : world_.end(processor_)) trace.broken.push_back(std::move(what));
-  trace.guest_ns = processor_.take_guest_ns();
+  trace.guest = processor_.take_cost();
   if (!done) return fail(name_ + ": " + done.error().message);
   return trace;
 }

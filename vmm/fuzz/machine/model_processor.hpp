@@ -31,7 +31,6 @@ class ModelProcessor final : public Processor {
   [[nodiscard]] bool owns(Gva) const override { return false; }
   bool flip_control(Control control) override;
   void invalidate(mmu::AddressSpace& mm, Gva address) override;
-  std::uint64_t take_guest_ns() override { return 0; }
   void entry_flipped(mmu::AddressSpace& mm, const FlippedEntry& entry) override;
   [[nodiscard]] std::optional<std::string> stale() override { return tlb_.stale(); }
 

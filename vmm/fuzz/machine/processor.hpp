@@ -10,7 +10,7 @@
 #include "mmu/arch/error_code.hpp"
 #include "mmu/base/result.hpp"
 #include "mmu/space/address_space.hpp"
-#include "vmm/fuzz/program.hpp"
+#include "vmm/fuzz/trace.hpp"
 
 namespace faultline::vmm::fuzz {
 
@@ -63,8 +63,8 @@ class Processor {
   // A translation that the processor may still use although the tables say otherwise, in words:
   // something was not invalidated. Nothing: there is none that this processor can tell.
   [[nodiscard]] virtual std::optional<std::string> stale() { return std::nullopt; }
-  // Nanoseconds spent in the guest since the last call.
-  virtual std::uint64_t take_guest_ns() = 0;
+  // What the guest cost since the last call; nothing where there is none.
+  virtual GuestCost take_cost() { return {}; }
 };
 
 }  // namespace faultline::vmm::fuzz

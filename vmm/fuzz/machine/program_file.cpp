@@ -26,12 +26,17 @@ const std::vector<std::byte>& content(FileOperand file) {
 }  // namespace
 
 ProgramFile::ProgramFile(FileOperand file)
-    : file_(file), bytes_(content(file)), holes_(page_align(bytes_.size()) >> kPageShift, false) {}
+    : file_(file), original_(&content(file)), holes_(page_align(original_->size()) >> kPageShift, false) {}
+
+std::vector<std::byte>& ProgramFile::change() {
+  if (!changed_) changed_ = *original_;
+  return *changed_;
+}
 
 void ProgramFile::copy_page(Pgoff page, std::span<std::byte, kPageSize> to) const {
   const std::uint64_t from = page.raw() << kPageShift;
-  const std::size_t n = from < bytes_.size() ? std::min<std::size_t>(kPageSize, bytes_.size() - from) : 0;
-  std::memcpy(to.data(), bytes_.data() + (n == 0 ? 0 : from), n);
+  const std::size_t n = from < size() ? std::min<std::size_t>(kPageSize, size() - from) : 0;
+  std::memcpy(to.data(), bytes().data() + (n == 0 ? 0 : from), n);
   std::memset(to.data() + n, 0, kPageSize - n);
 }
 
@@ -40,13 +45,13 @@ SysResult<mmu::ReadPages> ProgramFile::read_pages(Pgoff first, std::span<const s
   mmu::ReadPages result;
   for (std::size_t i = 0; i < pages.size(); ++i) {
     const std::uint64_t page = first.raw() + i, from = page << kPageShift;
-    if (from >= bytes_.size()) break;
+    if (from >= size()) break;
     if (hole(page)) {
       if (wait == mmu::ReadWait::kCachedOnly) break;
       result.did_io = fill_hole(page);
     }
     copy_page(Pgoff(page), pages[i]);
-    result.bytes += std::min<std::size_t>(kPageSize, bytes_.size() - from);
+    result.bytes += std::min<std::size_t>(kPageSize, size() - from);
   }
   return result;
 }
@@ -61,8 +66,8 @@ bool ProgramFile::fill_hole(std::uint64_t page) {
 
 SysResult<void> ProgramFile::write_page(Pgoff page, std::span<const std::byte, kPageSize> bytes) {
   const std::uint64_t at = page.raw() << kPageShift;
-  if (at >= bytes_.size()) return {};
-  std::memcpy(bytes_.data() + at, bytes.data(), std::min<std::size_t>(kPageSize, bytes_.size() - at));
+  if (at >= size()) return {};
+  std::memcpy(change().data() + at, bytes.data(), std::min<std::size_t>(kPageSize, size() - at));
   holes_[page.raw()] = false;
   return {};
 }
@@ -71,14 +76,14 @@ SysResult<void> ProgramFile::punch_hole(Pgoff first, std::uint64_t count) {
   const std::uint64_t end = std::min<std::uint64_t>(first.raw() + count, holes_.size());
   for (std::uint64_t page = first.raw(); page < end; ++page) {
     const std::uint64_t at = page << kPageShift;
-    std::memset(bytes_.data() + at, 0, std::min<std::size_t>(kPageSize, bytes_.size() - at));
+    std::memset(change().data() + at, 0, std::min<std::size_t>(kPageSize, size() - at));
     holes_[page] = true;
   }
   return {};
 }
 
 void ProgramFile::resize(std::uint64_t bytes) {
-  bytes_.resize(bytes);
+  change().resize(bytes);
   holes_.resize(page_align(bytes) >> kPageShift, true);
 }
 

@@ -1,6 +1,7 @@
 // A file that programs map: bytes in host memory.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "mmu/ports/backing_file.hpp"
@@ -19,7 +20,7 @@ class ProgramFile final : public mmu::BackingFile {
   [[nodiscard]] mmu::FileKind kind() const override {
     return file_ == FileOperand::kDisk ? mmu::FileKind::kRegular : mmu::FileKind::kShmem;
   }
-  [[nodiscard]] std::uint64_t size() const override { return bytes_.size(); }
+  [[nodiscard]] std::uint64_t size() const override { return bytes().size(); }
   SysResult<mmu::ReadPages> read_pages(Pgoff first, std::span<const std::span<std::byte, kPageSize>> pages,
                                        mmu::ReadWait wait) override;
   SysResult<void> write_page(Pgoff page, std::span<const std::byte, kPageSize> bytes) override;
@@ -35,8 +36,13 @@ class ProgramFile final : public mmu::BackingFile {
   bool fill_hole(std::uint64_t page);
   [[nodiscard]] bool hole(std::uint64_t page) const { return page < holes_.size() && holes_[page]; }
 
+  // Most programs change neither file: until one does, the bytes are those that all files share.
+  [[nodiscard]] const std::vector<std::byte>& bytes() const { return changed_ ? *changed_ : *original_; }
+  std::vector<std::byte>& change();
+
   FileOperand file_;
-  std::vector<std::byte> bytes_;
+  const std::vector<std::byte>* original_;
+  std::optional<std::vector<std::byte>> changed_;
   std::vector<bool> holes_;  // one for each page
 };
 

@@ -59,6 +59,8 @@ class World {
   void resize(FileOperand file, std::uint64_t bytes);
 
   [[nodiscard]] mmu::FrameAllocator& frames() const { return parts_.frames; }
+  // Memory as every program finds it, and leaves it.
+  [[nodiscard]] const mmu::FrameAllocator::Mark& mark() const { return mark_; }
   // This program corrupts page tables: it may write where it has no right to, the zero page included.
   void expect_corruption() { corrupted_ = true; }
   // Nothing that any processor has cached is used any more.

@@ -1,0 +1,55 @@
+#include "vmm/fuzz/campaign/apart.hpp"
+
+#include <chrono>
+#include <utility>
+
+namespace faultline::vmm::fuzz {
+
+Apart::Apart(std::unique_ptr<Judge> judge)
+    : judge_(std::move(judge)), name_(judge_->name()), kind_(judge_->kind()), thread_([this] { work(); }) {}
+
+Apart::~Apart() {
+  {
+    const std::lock_guard guard(lock_);
+    over_ = true;
+  }
+  more_.notify_one();
+  thread_.join();
+}
+
+Result<Trace> Apart::run(const Program& program) {
+  std::promise<Result<Trace>> promise;
+  begin([&](Judge& judge) { promise.set_value(judge.run(program)); });
+  return promise.get_future().get();
+}
+
+void Apart::begin(std::function<void(Judge&)> work) {
+  {
+    const std::lock_guard guard(lock_);
+    begun_.push_back(std::move(work));
+  }
+  more_.notify_one();
+}
+
+std::uint64_t Apart::take_idle_ns() { return std::exchange(idle_ns_, 0); }
+
+void Apart::work() {
+  for (;;) {
+    std::function<void(Judge&)> next;
+    {
+      std::unique_lock guard(lock_);
+      if (begun_.empty() && !over_) {
+        const auto since = std::chrono::steady_clock::now();
+        more_.wait(guard, [this] { return !begun_.empty() || over_; });
+        idle_ns_ +=
+            static_cast<std::uint64_t>((std::chrono::steady_clock::now() - since) / std::chrono::nanoseconds(1));
+      }
+      if (begun_.empty()) return;
+      next = std::move(begun_.front());
+      begun_.pop_front();
+    }
+    next(*judge_);
+  }
+}
+
+}  // namespace faultline::vmm::fuzz
