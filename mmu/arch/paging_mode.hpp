@@ -52,6 +52,10 @@ constexpr std::string_view name(PagingMode m) {
   return "";
 }
 constexpr bool long_mode(PagingMode m) { return m == PagingMode::kFourLevel || m == PagingMode::kFiveLevel; }
+// Entries have a bit for NX (whether it means anything is EFER.NXE's).
+constexpr bool has_nx(PagingMode m) { return m != PagingMode::kTwoLevel; }
+// An entry of this level is a PDPTE of PAE paging, with P and an address alone: neither rights, NX nor A.
+constexpr bool is_pdpte(Level level, PagingMode m) { return m == PagingMode::kPae && level == 3; }
 
 inline constexpr unsigned kIndexBits = 9;
 inline constexpr unsigned kEntriesPerTable = 1U << kIndexBits;
@@ -60,7 +64,7 @@ inline constexpr unsigned kEntriesPerTable = 1U << kIndexBits;
 constexpr unsigned entry_bytes(PagingMode m) { return m == PagingMode::kTwoLevel ? 4 : 8; }
 constexpr unsigned index_bits(Level level, PagingMode m) {
   if (m == PagingMode::kTwoLevel) return 10;
-  return m == PagingMode::kPae && level == 3 ? 2 : kIndexBits;
+  return is_pdpte(level, m) ? 2 : kIndexBits;
 }
 constexpr unsigned entries_per_table(Level level, PagingMode m) { return 1U << index_bits(level, m); }
 

@@ -42,7 +42,7 @@ bool do_fault_around(FaultContext& f) {
     const std::optional<Gfn> frame = file.find(first_index + (at - first));
     if (!frame) continue;
     const Gva va{Vpn(at)};
-    const PteSlot slot(f.mm.frames().memory(), f.slot.address().page(), table_index(va, 1, mode), mode);
+    const PteSlot slot = PteSlot::of(f.mm.frames().memory(), f.slot.address().page(), va, 1, mode);
     if (!f.editor().install(slot, va, Pte::make(*frame, f.vma.page_prot()))) continue;
     f.mm.frames().get(*frame);
     count_mapped(f.mm, *frame);

@@ -33,7 +33,7 @@ tl::expected<PteSlot, PopulateError> populate_kernel_tables(FrameAllocator& fram
   const PhysMemory& memory = frames.memory();
   Gfn table = root;
   for (Level level = levels(mode); level > wanted; --level) {
-    const PteSlot slot(memory, table, table_index(va, level, mode), mode);
+    const PteSlot slot = PteSlot::of(memory, table, va, level, mode);
     Pte entry = slot.load();
     if (entry.none()) {
       const std::optional<Gfn> fresh = frames.allocate(FrameKind::kTable, Zeroing::kNeeded);
@@ -46,7 +46,7 @@ tl::expected<PteSlot, PopulateError> populate_kernel_tables(FrameAllocator& fram
     table = entry.frame(level);
     if (!memory.contains(table)) return tl::unexpected(PopulateError::kOutside);
   }
-  return PteSlot(memory, table, table_index(va, wanted, mode), mode);
+  return PteSlot::of(memory, table, va, wanted, mode);
 }
 
 Result<void> KernelTables::map(Gva va, Gfn frame, std::uint64_t flags, Level level) {

@@ -18,8 +18,6 @@ constexpr KernelPart kernel_part(PagingMode mode) {
   return {std::size_t{users} * entry_bytes(mode), std::size_t{all - users} * entry_bytes(mode)};
 }
 
-constexpr bool is_pdpte(Level level, PagingMode mode) { return mode == PagingMode::kPae && level == 3; }
-
 // A table that was held is an allocation like any other to whoever wants one to fail: on all sinks alike.
 bool fails(FrameAllocator& frames) {
   const std::uint64_t nth = frames.failing_nth();

@@ -76,7 +76,7 @@ class PageTables {
   friend class TlbGather;
   PageTables(FrameAllocator& frames, TlbSink& sink, PagingMode mode, Gfn root);
   [[nodiscard]] PteSlot slot_of(Gfn table, Gva va, Level level) const {
-    return {memory(), table, table_index(va, level, mode_), mode_};
+    return PteSlot::of(memory(), table, va, level, mode_);
   }
   // PAE: the processor reads PDPTEs when CR3 is loaded, and only then (Linux pud_populate).
   void reload_pdptes(Gva base);

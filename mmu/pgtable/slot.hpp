@@ -21,6 +21,10 @@ class PteSlot {
       : entry_(memory.page(table).data() + index * entry_bytes(mode)),
         address_(Gpa(table) + index * entry_bytes(mode)),
         narrow_(entry_bytes(mode) == 4) {}
+  // The entry for `va` of `table`, a table of `level`.
+  [[nodiscard]] static PteSlot of(const PhysMemory& memory, Gfn table, Gva va, Level level, PagingMode mode) {
+    return {memory, table, table_index(va, level, mode), mode};
+  }
 
   [[nodiscard]] bool valid() const { return entry_ != nullptr; }
   [[nodiscard]] Gpa address() const { return address_; }

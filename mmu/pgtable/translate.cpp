@@ -38,8 +38,7 @@ std::optional<ErrorCode> page_fault_of(const Walk& walk, const Processor& cpu, c
   std::uint32_t bits = 0;
   if (user_access) bits |= ErrorCode::kUser;
   if (access.kind == AccessKind::kWrite) bits |= ErrorCode::kWrite;
-  const bool has_nx = cpu.mode != PagingMode::kTwoLevel;
-  const bool fetch_reported = (has_nx && cpu.paging.nxe) || cpu.protection.smep;
+  const bool fetch_reported = (has_nx(cpu.mode) && cpu.paging.nxe) || cpu.protection.smep;
   if (access.kind == AccessKind::kFetch && fetch_reported) bits |= ErrorCode::kFetch;
 
   if (walk.end == WalkEnd::kNotPresent) return ErrorCode(bits);
@@ -54,10 +53,10 @@ std::optional<ErrorCode> page_fault_of(const Walk& walk, const Processor& cpu, c
 bool mark_used(const PhysMemory& memory, const Walk& walk, AccessKind kind) {
   for (unsigned i = 0; i < walk.count; ++i) {
     const WalkStep& step = walk.steps[i];
-    if (walk.mode == PagingMode::kPae && step.level == 3) continue;  // PDPTEs have no A
+    if (is_pdpte(step.level, walk.mode)) continue;  // no A
     std::uint64_t flags = Pte::kAccessed;
     if (i + 1 == walk.count && kind == AccessKind::kWrite) flags |= Pte::kDirty;
-    const PteSlot slot(memory, step.slot.page(), table_index(walk.address, step.level, walk.mode), walk.mode);
+    const PteSlot slot = PteSlot::of(memory, step.slot.page(), walk.address, step.level, walk.mode);
     if (!slot.set_if_still(step.entry, flags)) return false;
   }
   return true;

@@ -55,7 +55,7 @@ LeafSlot find_leaf(const PhysMemory& memory, Gfn root, PagingMode mode, Gva va) 
   Gfn table = root;
   for (Level level = levels(mode);; --level) {
     if (!memory.contains(table)) return {};
-    const PteSlot slot(memory, table, table_index(va, level, mode), mode);
+    const PteSlot slot = PteSlot::of(memory, table, va, level, mode);
     if (level == 1) return {slot, level};
     const Pte entry = slot.load();
     switch (entry.kind(level)) {

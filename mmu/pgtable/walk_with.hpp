@@ -22,7 +22,7 @@ Walk walk_with(const Load& load, Gfn root, PagingMode mode, Gva va, const Paging
   for (Level level = levels(mode);; --level) {
     const unsigned index = table_index(va, level, mode);
     const Gpa slot = Gpa(table) + index * entry_bytes(mode);
-    const bool pdpte = mode == PagingMode::kPae && level == 3;  // neither rights nor NX in it
+    const bool pdpte = is_pdpte(level, mode);
     const std::optional<Pte> loaded = pdpte && rules.pdptes != nullptr ? Pte((*rules.pdptes)[index]) : load(slot);
     if (!loaded) {
       w.end = WalkEnd::kOutsideMemory;

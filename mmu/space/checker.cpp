@@ -43,8 +43,7 @@ Contradiction check_rights(Pte entry, const Vma& vma, Gva va, PagingMode mode) {
   if (!vma.flags.accessible()) return wrong("is present");
   if (!entry.user()) return wrong("lacks U");
   if (entry.writable() && !vma.flags.has(VmFlags::kWrite)) return wrong("is writable");
-  const bool has_nx = mode != PagingMode::kTwoLevel;
-  if (has_nx && !entry.no_execute() && !vma.flags.has(VmFlags::kExec)) return wrong("is executable");
+  if (has_nx(mode) && !entry.no_execute() && !vma.flags.has(VmFlags::kExec)) return wrong("is executable");
   return std::nullopt;
 }
 

@@ -63,16 +63,15 @@ void copy_table(const Copy& c, Gfn from, Gfn to, Gva start, Gva end) {
   const PhysMemory& memory = c.parent.frames().memory();
   const PagingMode mode = c.parent.mode();
   for (Gva va = start; va < end; va = va + kPageSize) {
-    const unsigned index = table_index(va, 1, mode);
-    const PteSlot source(memory, from, index, mode);
+    const PteSlot source = PteSlot::of(memory, from, va, 1, mode);
     const Pte entry = source.load();
     switch (entry.kind(1)) {
       case PteKind::kNone: break;
       case PteKind::kLeaf:
-      case PteKind::kProtNone: copy_present(c, source, PteSlot(memory, to, index, mode), va, entry); break;
+      case PteKind::kProtNone: copy_present(c, source, PteSlot::of(memory, to, va, 1, mode), va, entry); break;
       case PteKind::kSwap:
       case PteKind::kMigration:
-      case PteKind::kMarker: copy_nonpresent(c, source, PteSlot(memory, to, index, mode), va, entry); break;
+      case PteKind::kMarker: copy_nonpresent(c, source, PteSlot::of(memory, to, va, 1, mode), va, entry); break;
       case PteKind::kTable: break;
     }
   }
@@ -84,7 +83,7 @@ SysResult<void> copy_level(const Copy& c, Gfn from, Level level, Gva start, Gva 
   const PagingMode mode = c.parent.mode();
   for (Gva at = start; at < end;) {
     const Gva stop(std::min((at.raw() | (level_span(level, mode) - 1)) + 1, end.raw()));
-    const Pte entry = PteSlot(c.parent.frames().memory(), from, table_index(at, level, mode), mode).load();
+    const Pte entry = PteSlot::of(c.parent.frames().memory(), from, at, level, mode).load();
     if (entry.kind(level) == PteKind::kTable) {
       const PteSlot below = c.child.tables().populate_to(level - 1, at);
       if (!below.valid()) return sys_error(ENOMEM);

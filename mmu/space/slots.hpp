@@ -20,7 +20,7 @@ void for_each_slot(const AddressSpace& mm, Gva start, Gva end, Visit visit) {
     if (level == 1) {
       const Gfn table = walk.last().slot.page();
       for (; at < table_end; at += kPageSize)
-        visit(PteSlot(mm.frames().memory(), table, table_index(Gva(at), 1, mode), mode), Gva(at));
+        visit(PteSlot::of(mm.frames().memory(), table, Gva(at), 1, mode), Gva(at));
     }
     at = table_end;
   }
