@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/commands.hpp"
+#include "tools/complain.hpp"
 #include "vmm/conform/conformance.hpp"
 #include "vmm/run/exit_status.hpp"
 
@@ -18,11 +19,6 @@ namespace faultline::tools {
 namespace {
 
 using namespace vmm::conform;
-
-int complain(int status, const std::string& message) {
-  fmt::print(stderr, "faultline: {}\n", message);
-  return status;
-}
 
 // One line that is drawn over again, where somebody looks at it.
 class ProgressBar {
@@ -85,7 +81,7 @@ int report(const ConformOptions& options, const Verdict& verdict) {
     std::ofstream out(options.junit);
     out << verdict.to_junit();
     out.close();
-    if (!out) return complain(vmm::kExitHarness, fmt::format("{}: {}", options.junit, std::strerror(errno)));
+    if (!out) return complain_with(vmm::kExitHarness, fmt::format("{}: {}", options.junit, std::strerror(errno)));
   }
   const std::string text = options.json ? verdict.to_json().dump(2) + "\n" : verdict.to_text();
   std::fputs(text.c_str(), stdout);
@@ -95,7 +91,7 @@ int report(const ConformOptions& options, const Verdict& verdict) {
 int explain(std::uint64_t number, const vmm::kvm::System* system, const Capabilities* capabilities,
             const Baseline& baseline) {
   const auto explained = explain_case(number, system, capabilities, baseline);
-  if (!explained) return complain(vmm::kExitUsage, explained.error().message);
+  if (!explained) return complain_with(vmm::kExitUsage, explained.error().message);
   std::fputs(explained->text.c_str(), stdout);
   return explained->passed ? 0 : 1;
 }
@@ -107,9 +103,9 @@ int conform_command(const ConformOptions& options) {
     std::fputs(list_matrix().c_str(), stdout);
     return 0;
   }
-  if (const std::string wrong = wrong_filter(options); !wrong.empty()) return complain(vmm::kExitUsage, wrong);
+  if (const std::string wrong = wrong_filter(options); !wrong.empty()) return complain_with(vmm::kExitUsage, wrong);
   auto baseline = load_baseline(options.baseline);
-  if (!baseline) return complain(vmm::kExitUsage, baseline.error().message);
+  if (!baseline) return complain_with(vmm::kExitUsage, baseline.error().message);
   Request request;
   request.selection = {options.cases, options.seed, options.full};
   request.rule = options.rule;
@@ -121,15 +117,15 @@ int conform_command(const ConformOptions& options) {
   }
 
   const auto system = vmm::kvm::System::open();
-  if (!system) return complain(vmm::kExitHarness, system.error().message + "; --model-only needs no KVM");
+  if (!system) return complain_with(vmm::kExitHarness, system.error().message + "; --model-only needs no KVM");
   const auto capabilities = probe(*system);
-  if (!capabilities) return complain(vmm::kExitHarness, capabilities.error().message);
+  if (!capabilities) return complain_with(vmm::kExitHarness, capabilities.error().message);
   request.baseline = baseline->of(capabilities->backend);
   if (options.number) return explain(*options.number, &*system, &*capabilities, request.baseline);
   const ProgressBar bar;
   request.progress = [&bar](std::uint64_t done, std::uint64_t of) { bar.draw(done, of); };
   auto verdict = run_matrix(*system, *capabilities, request);
-  if (!verdict) return complain(vmm::kExitHarness, verdict.error().message);
+  if (!verdict) return complain_with(vmm::kExitHarness, verdict.error().message);
   return report(options, *verdict);
 }
 

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <optional>
 
-#include "tools/guest.hpp"
+#include "tools/complain.hpp"
 #include "vmm/export/folded_stacks.hpp"
 #include "vmm/export/trace_writer.hpp"
 #include "vmm/run/exit_status.hpp"

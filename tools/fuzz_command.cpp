@@ -6,9 +6,9 @@
 #include <random>
 
 #include "tools/commands.hpp"
+#include "tools/complain.hpp"
 #include "tools/fuzz_program.hpp"
 #include "tools/fuzz_progress.hpp"
-#include "tools/guest.hpp"
 #include "tools/output.hpp"
 #include "tools/version.hpp"
 #include "vmm/fuzz/campaign/campaign.hpp"
@@ -21,11 +21,6 @@ namespace faultline::tools {
 namespace {
 
 using namespace vmm::fuzz;
-
-int complain_with(int status, const std::string& message) {
-  complain(message);
-  return status;
-}
 
 CampaignSettings settings_of(const FuzzOptions& o) {
   CampaignSettings settings;

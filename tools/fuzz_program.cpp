@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <random>
 
-#include "tools/guest.hpp"
+#include "tools/complain.hpp"
 #include "vmm/fuzz/binary.hpp"
 #include "vmm/fuzz/campaign/examine.hpp"
 #include "vmm/fuzz/campaign/files.hpp"
@@ -24,11 +24,6 @@ using namespace vmm::fuzz;
 
 namespace {
 
-int complain_with(int status, const std::string& message) {
-  complain(message);
-  return status;
-}
-
 // Judges at work on one program after the other, in this process.
 struct Bench {
   Tally tally;
@@ -37,12 +32,21 @@ struct Bench {
   std::unique_ptr<Examiner> examiner;
 };
 
-Result<std::unique_ptr<Bench>> make_bench(const std::vector<std::string>& names, const FuzzOptions& options,
-                                          KnownDeviations known) {
-  auto judges = make_judges(names, options.backend);
-  if (!judges) return tl::unexpected(judges.error());
+struct Refusal {
+  int status;
+  std::string message;
+};
+Refusal harness(const Error& error) { return {vmm::kExitHarness, error.message}; }
+
+tl::expected<std::unique_ptr<Bench>, Refusal> make_bench(const FuzzOptions& options) {
+  auto known = load_known(options.known);
+  if (!known) return tl::unexpected(Refusal{vmm::kExitUsage, known.error().message});
+  const auto names = chosen_judges(options);
+  if (!names) return tl::unexpected(harness(names.error()));
+  auto judges = make_judges(*names, options.backend);
+  if (!judges) return tl::unexpected(harness(judges.error()));
   auto bench = std::make_unique<Bench>();
-  bench->known = std::move(known);
+  bench->known = std::move(*known);
   bench->panel = std::make_unique<Panel>(std::move(*judges), bench->tally, nullptr);
   bench->examiner = std::make_unique<Examiner>(*bench->panel, bench->known, bench->tally);
   return bench;
@@ -67,14 +71,6 @@ Verdict judge(Bench& bench, const Program& program) {
     }
   }
   return verdict;
-}
-
-std::string line(const Disagreement& d, const Program& program) {
-  const std::string where = d.step < program.operations.size()
-                                ? fmt::format("step {} ({})", d.step, to_text(program.operations[d.step]))
-                                : "the end";
-  return fmt::format("{} and {} disagree at {} in {}: {} / {}", d.first, d.second, where, d.field, d.first_value,
-                     d.second_value);
 }
 
 }  // namespace
@@ -107,17 +103,13 @@ int fuzz_generate(const FuzzOptions& options) {
 int fuzz_run(const FuzzOptions& options) {
   const auto program = load_program(options.path);
   if (!program) return complain_with(vmm::kExitUsage, program.error().message);
-  auto known = load_known(options.known);
-  if (!known) return complain_with(vmm::kExitUsage, known.error().message);
-  const auto names = chosen_judges(options);
-  if (!names) return complain_with(vmm::kExitHarness, names.error().message);
-  auto bench = make_bench(*names, options, std::move(*known));
-  if (!bench) return complain_with(vmm::kExitHarness, bench.error().message);
+  const auto bench = make_bench(options);
+  if (!bench) return complain_with(bench.error().status, bench.error().message);
   const Verdict verdict = judge(**bench, *program);
   const Suspicion* first = verdict.suspicions.empty() ? nullptr : &verdict.suspicions.front();
   std::string text = side_by_side(*program, verdict.traces, first == nullptr ? nullptr : &first->what);
   for (const std::string& failure : verdict.failures) text += failure + "\n";
-  for (const Suspicion& s : verdict.suspicions) text += line(s.what, *program) + "\n";
+  for (const Suspicion& s : verdict.suspicions) text += summary(*program, s.what) + "\n";
   if (verdict.suspicions.empty()) {
     const std::uint64_t explained = (*bench)->tally.get(Count::kExplained);
     text += explained == 0 ? "all agree\n" : "all agree, but for what is known\n";
@@ -131,12 +123,8 @@ int fuzz_minimize(const FuzzOptions& options) {
   const auto program =
       folder ? read_finding(options.path).map([](const Finding& f) { return f.program; }) : load_program(options.path);
   if (!program) return complain_with(vmm::kExitUsage, program.error().message);
-  auto known = load_known(options.known);
-  if (!known) return complain_with(vmm::kExitUsage, known.error().message);
-  const auto names = chosen_judges(options);
-  if (!names) return complain_with(vmm::kExitHarness, names.error().message);
-  auto bench = make_bench(*names, options, std::move(*known));
-  if (!bench) return complain_with(vmm::kExitHarness, bench.error().message);
+  const auto bench = make_bench(options);
+  if (!bench) return complain_with(bench.error().status, bench.error().message);
   const Verdict verdict = judge(**bench, *program);
   if (verdict.suspicions.empty())
     return complain_with(1, options.path + ": the judges agree: there is nothing to keep");
@@ -145,7 +133,7 @@ int fuzz_minimize(const FuzzOptions& options) {
       *program, [&](const Program& p) { return (*bench)->examiner->again(p, first).has_value(); }, ShrinkLimits{});
   const auto what = (*bench)->examiner->again(smallest, first);
   complain(fmt::format("{} operations of {} are left; {}", smallest.operations.size(), program->operations.size(),
-                       line(what ? *what : first.what, smallest)));
+                       summary(smallest, what ? *what : first.what)));
   if (options.output.empty() || options.output == "-") {
     std::fputs(to_text(smallest).c_str(), stdout);
     return 0;

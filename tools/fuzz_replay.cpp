@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "tools/complain.hpp"
 #include "tools/fuzz_program.hpp"
-#include "tools/guest.hpp"
 #include "vmm/fuzz/campaign/crash.hpp"
 #include "vmm/fuzz/campaign/judges.hpp"
 #include "vmm/fuzz/finding/finding.hpp"
@@ -16,11 +16,6 @@ namespace faultline::tools {
 using namespace vmm::fuzz;
 
 namespace {
-
-int complain_with(int status, const std::string& message) {
-  complain(message);
-  return status;
-}
 
 // What --judges would call the judge that a trace calls `name`; empty: that is no judge.
 std::string asked_name(std::string name) {

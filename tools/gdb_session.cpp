@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "tools/guest.hpp"
+#include "tools/complain.hpp"
 #include "tools/size.hpp"
 #include "tools/statistics.hpp"
 #include "tools/table_tree.hpp"

@@ -16,6 +16,7 @@
 #include <iterator>
 
 #include "mmu/space/uaccess.hpp"
+#include "tools/complain.hpp"
 #include "vmm/record/report.hpp"
 #include "vmm/record/symbols.hpp"
 #include "vmm/run/exit_status.hpp"
@@ -226,9 +227,6 @@ int conclude(vmm::Session& session, const vmm::VcpuDied& end, const GuestOptions
 }
 
 }  // namespace
-
-// Not fmt::print: that throws when the descriptor cannot be written.
-void complain(const std::string& message) { std::fputs(("faultline: " + message + "\n").c_str(), stderr); }
 
 vmm::Colour colour_for(int fd) {
   const char* no_color = std::getenv("NO_COLOR");

@@ -16,9 +16,6 @@ tl::expected<std::unique_ptr<vmm::Session>, int> make_session(const GuestOptions
 // is not simply an exit, and returns the exit status for the shell. `log` also gets the report.
 int run_session(vmm::Session& session, const GuestOptions& options, vmm::FaultLog* log);
 
-// "faultline: <message>" on standard error.
-void complain(const std::string& message);
-
 // Colours on this descriptor: a terminal, and NO_COLOR is not set.
 vmm::Colour colour_for(int fd);
 

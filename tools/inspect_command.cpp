@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "tools/commands.hpp"
+#include "tools/complain.hpp"
 #include "tools/export_command.hpp"
 #include "tools/guest.hpp"
 #include "tools/inspect_views.hpp"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tools/guest.hpp"
+#include "tools/complain.hpp"
 #include "vmm/inspect/diff.hpp"
 #include "vmm/inspect/event_text.hpp"
 #include "vmm/inspect/fault_view.hpp"

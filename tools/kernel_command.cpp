@@ -11,7 +11,7 @@
 #include <iterator>
 
 #include "tools/commands.hpp"
-#include "tools/guest.hpp"
+#include "tools/complain.hpp"
 #include "vmm/kernel/guest.hpp"
 #include "vmm/run/exit_status.hpp"
 

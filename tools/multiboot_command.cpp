@@ -9,7 +9,7 @@
 #include <iterator>
 
 #include "tools/commands.hpp"
-#include "tools/guest.hpp"
+#include "tools/complain.hpp"
 #include "vmm/multiboot/guest.hpp"
 #include "vmm/run/exit_status.hpp"
 

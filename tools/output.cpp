@@ -6,7 +6,7 @@
 #include <csignal>
 #include <cstring>
 
-#include "tools/guest.hpp"
+#include "tools/complain.hpp"
 #include "vmm/run/exit_status.hpp"
 
 namespace faultline::tools {

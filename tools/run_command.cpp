@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "tools/commands.hpp"
+#include "tools/complain.hpp"
 #include "tools/gdb_session.hpp"
 #include "tools/guest.hpp"
 #include "tools/live_statistics.hpp"

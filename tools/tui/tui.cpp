@@ -4,7 +4,7 @@
 
 #include <chrono>
 
-#include "tools/guest.hpp"
+#include "tools/complain.hpp"
 #include "tools/tui/terminal.hpp"
 #include "tools/tui/view.hpp"
 #include "vmm/run/exit_status.hpp"
