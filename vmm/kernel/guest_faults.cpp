@@ -5,6 +5,7 @@
 
 #include "vmm/kernel/guest.hpp"
 #include "vmm/kernel/layout.hpp"
+#include "vmm/linux_abi/fault_signal.hpp"
 
 namespace faultline::vmm::kernel {
 
@@ -19,23 +20,6 @@ constexpr std::uint64_t kTrapFlag = 1U << 8, kInterruptFlag = 1U << 9, kAccessFl
 struct SignalOf {
   int number, code;
 };
-
-SignalOf signal_of(FaultResult result) {
-  switch (result) {
-    case FaultResult::kSegvAccErr: return {SIGSEGV, SEGV_ACCERR};
-    case FaultResult::kSegvPkuErr: return {SIGSEGV, SEGV_PKUERR};
-    case FaultResult::kBusAdrErr: return {SIGBUS, BUS_ADRERR};
-    case FaultResult::kBusMceErrAr: return {SIGBUS, BUS_MCEERR_AR};
-    case FaultResult::kOutOfMemory:
-    case FaultResult::kPgtableBad: return {SIGKILL, 0};
-    case FaultResult::kResolved:
-    case FaultResult::kSegvMapErr:
-    case FaultResult::kInterrupted:
-    case FaultResult::kVsyscall:
-    case FaultResult::kOops: break;
-  }
-  return {SIGSEGV, SEGV_MAPERR};
-}
 
 // Linux's idt handlers: #DE, #UD and the like of user code.
 SignalOf signal_of(unsigned vector) {
@@ -110,7 +94,7 @@ Guest::Outcome Guest::page_fault(const ExceptionExit& exit) {
 }
 
 Guest::Outcome Guest::unresolved(const ExceptionExit& exit, const mmu::FaultOutcome& outcome) {
-  const SignalOf signal = signal_of(outcome.result);
+  const linux_abi::FaultSignal signal = linux_abi::fault_signal(outcome.result);
   const bool dies = outcome.result == FaultResult::kPgtableBad || outcome.result == FaultResult::kOops;
   if (vcpu_->state().user() && !dies) {
     stop_user(signal.number, signal.code);

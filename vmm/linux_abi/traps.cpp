@@ -2,6 +2,7 @@
 // __bad_area_nosemaphore and do_sigbus; arch/x86/kernel/traps.c).
 #include <vector>
 
+#include "vmm/linux_abi/fault_signal.hpp"
 #include "vmm/linux_abi/task.hpp"
 
 namespace faultline::vmm::linux_abi {
@@ -52,29 +53,14 @@ int fp_code_of(Vcpu& vcpu, bool simd) {
 
 SignalInfo Task::signal_for(const PageFaultEvent& event, const mmu::FaultOutcome& outcome) {
   const SignalInfo::Trap trap{kPf, outcome.reported_error.raw(), event.address.raw()};
-  switch (outcome.result) {
-    case mmu::FaultResult::kVsyscall:  // where it cannot be emulated
-    case mmu::FaultResult::kSegvMapErr: return SignalInfo::fault(SIGSEGV, SEGV_MAPERR, event.address.raw(), trap);
-    case mmu::FaultResult::kSegvAccErr: return SignalInfo::fault(SIGSEGV, SEGV_ACCERR, event.address.raw(), trap);
-    case mmu::FaultResult::kSegvPkuErr: {
-      SignalInfo signal = SignalInfo::fault(SIGSEGV, SEGV_PKUERR, event.address.raw(), trap);
-      signal.info.si_pkey = outcome.pkey;
-      return signal;
-    }
-    case mmu::FaultResult::kBusMceErrAr: {
-      SignalInfo signal = SignalInfo::fault(SIGBUS, BUS_MCEERR_AR, event.address.raw(), trap);
-      signal.info.si_addr_lsb = outcome.address_lsb;
-      return signal;
-    }
-    case mmu::FaultResult::kBusAdrErr: return SignalInfo::fault(SIGBUS, BUS_ADRERR, event.address.raw(), trap);
-    case mmu::FaultResult::kOutOfMemory:
-    case mmu::FaultResult::kPgtableBad:
-    case mmu::FaultResult::kOops: return kernel_signal(SIGKILL, trap);
-    case mmu::FaultResult::kInterrupted:
-    case mmu::FaultResult::kResolved: break;
-  }
   FL_CHECK(!outcome.resolved());
-  return {};
+  const FaultSignal sent = fault_signal(outcome.result);
+  if (sent.number == 0) return {};
+  if (sent.number == SIGKILL) return kernel_signal(SIGKILL, trap);
+  SignalInfo signal = SignalInfo::fault(sent.number, sent.code, event.address.raw(), trap);
+  if (outcome.result == mmu::FaultResult::kSegvPkuErr) signal.info.si_pkey = outcome.pkey;
+  if (outcome.result == mmu::FaultResult::kBusMceErrAr) signal.info.si_addr_lsb = outcome.address_lsb;
+  return signal;
 }
 
 SignalInfo Task::signal_for(const ExceptionEvent& event) {

@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include "vmm/linux_abi/fault_signal.hpp"
+
 namespace faultline::vmm {
 
 VmaInfo::VmaInfo(const mmu::Vma& vma) : start(vma.start), end(vma.end), flags(vma.flags), pgoff(vma.pgoff) {
@@ -29,21 +31,11 @@ void FaultRecord::set_outcome(const mmu::FaultOutcome& outcome, const mmu::Vma* 
     return;
   }
   end = FaultEnd::kSignal;
-  switch (outcome.result) {
-    case mmu::FaultResult::kResolved:
-    case mmu::FaultResult::kInterrupted:
-    case mmu::FaultResult::kVsyscall: return;
-    case mmu::FaultResult::kSegvMapErr: signal = SIGSEGV, si_code = SEGV_MAPERR; break;
-    case mmu::FaultResult::kSegvAccErr: signal = SIGSEGV, si_code = SEGV_ACCERR; break;
-    case mmu::FaultResult::kSegvPkuErr: signal = SIGSEGV, si_code = SEGV_PKUERR; break;
-    case mmu::FaultResult::kBusAdrErr: signal = SIGBUS, si_code = BUS_ADRERR; break;
-    case mmu::FaultResult::kBusMceErrAr: signal = SIGBUS, si_code = BUS_MCEERR_AR; break;
-    // A kill has no siginfo that anyone could read.
-    case mmu::FaultResult::kOutOfMemory:
-    case mmu::FaultResult::kPgtableBad:
-    case mmu::FaultResult::kOops: signal = SIGKILL; return;
-  }
-  signal_address = address;
+  const linux_abi::FaultSignal sent = linux_abi::fault_signal(outcome.result);
+  signal = sent.number;
+  si_code = sent.code;
+  // A kill has no siginfo that anyone could read.
+  if (signal != SIGKILL) signal_address = address;
 }
 
 std::string_view name(FaultEnd end) {

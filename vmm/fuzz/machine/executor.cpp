@@ -8,6 +8,7 @@
 
 #include "mmu/fault/fault.hpp"
 #include "vmm/fuzz/layout.hpp"
+#include "vmm/linux_abi/fault_signal.hpp"
 
 namespace faultline::vmm::fuzz {
 
@@ -22,28 +23,10 @@ Gva place_of(const Operation& operation) {
   return address_of(unpack_address(operation.operands[operand]));
 }
 
-struct Signal {
-  int number, code;
-};
-Signal signal_of(mmu::FaultResult result) {
-  switch (result) {
-    case mmu::FaultResult::kSegvAccErr: return {SIGSEGV, SEGV_ACCERR};
-    case mmu::FaultResult::kSegvPkuErr: return {SIGSEGV, SEGV_PKUERR};
-    case mmu::FaultResult::kBusAdrErr: return {SIGBUS, BUS_ADRERR};
-    case mmu::FaultResult::kBusMceErrAr: return {SIGBUS, BUS_MCEERR_AR};
-    default: return {SIGSEGV, SEGV_MAPERR};
-  }
-}
-
 // An entry above the page's own that is neither a table nor empty. Linux has no answer to that, and
 // mmu takes it for a bug of its own.
 bool corrupt_above(const mmu::Walk& walk) {
   return walk.end == mmu::WalkEnd::kNotPresent && walk.last().level > 1 && !walk.last().entry.none();
-}
-
-bool kills(mmu::FaultResult result) {
-  return result == mmu::FaultResult::kOutOfMemory || result == mmu::FaultResult::kPgtableBad ||
-         result == mmu::FaultResult::kOops;
 }
 
 }  // namespace
@@ -169,10 +152,10 @@ AfterFault Executor::page_fault(std::size_t index, Gva address, mmu::ErrorCode e
   }
   const bool endless = step.faults.size() > kMaxFaults;
   if (endless && !flips_.any()) broken(fmt::format("step {}: the access faults for ever", first_ + index));
-  if (endless || kills(outcome.result)) return killed(step);
+  const linux_abi::FaultSignal signal = linux_abi::fault_signal(outcome.result);
+  if (endless || signal.number == SIGKILL) return killed(step);
   if (outcome.resolved() || outcome.result == mmu::FaultResult::kInterrupted) return AfterFault::kAgain;
   if (outcome.result == mmu::FaultResult::kVsyscall) return vsyscall(step, address);
-  const Signal signal = signal_of(outcome.result);
   return signalled(step, signal.number, signal.code, address.raw(), outcome.reported_error.raw());
 }
 
