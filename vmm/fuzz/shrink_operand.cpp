@@ -13,6 +13,35 @@ namespace {
 using K = OperandKind;
 constexpr auto kPage = static_cast<std::int32_t>(kPageSize);
 
+// Operands that are alike: what is plain about them, and which others there are.
+enum class Shape : std::uint8_t { kNothing, kAddress, kLength, kFlags, kNumber, kBit };
+
+Shape shape_of(OperandKind kind) {
+  switch (kind) {
+    case K::kNone: return Shape::kNothing;
+    case K::kAddress: return Shape::kAddress;
+    case K::kLength:
+    case K::kBytes: return Shape::kLength;
+    case K::kProtection:
+    case K::kMapFlags:
+    case K::kRemapFlags:
+    case K::kSyncFlags: return Shape::kFlags;
+    case K::kFile:
+    case K::kFilePage:
+    case K::kAdvice:
+    case K::kLockFlags:
+    case K::kProcess:
+    case K::kWidth:
+    case K::kCount:
+    case K::kValue:
+    case K::kLevel:
+    case K::kControl:
+    case K::kNth: return Shape::kNumber;
+    case K::kBit: return Shape::kBit;
+  }
+  return Shape::kNothing;
+}
+
 // Bytes from the nearest start of a page, which may be the next one: -1 there is as plain as +1.
 std::int32_t from_page(std::int32_t offset) {
   const auto in_page = static_cast<std::int32_t>(static_cast<std::uint32_t>(offset) & kPageMask);
@@ -90,55 +119,27 @@ void number_candidates(std::int64_t value, std::vector<std::int64_t>& out) {
 }  // namespace
 
 std::uint64_t cost(OperandKind kind, std::int64_t value) {
-  switch (kind) {
-    case K::kAddress: return address_cost(value);
-    case K::kLength:
-    case K::kBytes: return length_cost(value);
-    case K::kProtection:
-    case K::kMapFlags:
-    case K::kRemapFlags:
-    case K::kSyncFlags: return flags_cost(value);
-    case K::kNone:
-    case K::kFile:
-    case K::kFilePage:
-    case K::kAdvice:
-    case K::kLockFlags:
-    case K::kProcess:
-    case K::kWidth:
-    case K::kCount:
-    case K::kValue:
-    case K::kLevel:
-    case K::kBit:
-    case K::kControl:
-    case K::kNth: return static_cast<std::uint64_t>(value);
+  switch (shape_of(kind)) {
+    case Shape::kAddress: return address_cost(value);
+    case Shape::kLength: return length_cost(value);
+    case Shape::kFlags: return flags_cost(value);
+    case Shape::kNothing:
+    case Shape::kNumber:
+    case Shape::kBit: return static_cast<std::uint64_t>(value);
   }
   return 0;
 }
 
 std::vector<std::int64_t> simpler(OperandKind kind, std::int64_t value) {
   std::vector<std::int64_t> all;
-  switch (kind) {
-    case K::kNone: return all;
-    case K::kAddress: address_candidates(value, all); break;
-    case K::kLength:
-    case K::kBytes: length_candidates(value, all); break;
-    case K::kProtection:
-    case K::kMapFlags:
-    case K::kRemapFlags:
-    case K::kSyncFlags: flag_candidates(value, all); break;
-    case K::kFile:
-    case K::kFilePage:
-    case K::kAdvice:
-    case K::kLockFlags:
-    case K::kProcess:
-    case K::kWidth:
-    case K::kCount:
-    case K::kValue:
-    case K::kLevel:
-    case K::kControl:
-    case K::kNth: number_candidates(value, all); break;
+  switch (shape_of(kind)) {
+    case Shape::kNothing: return all;
+    case Shape::kAddress: address_candidates(value, all); break;
+    case Shape::kLength: length_candidates(value, all); break;
+    case Shape::kFlags: flag_candidates(value, all); break;
+    case Shape::kNumber: number_candidates(value, all); break;
     // The legal ones are few and far between.
-    case K::kBit:
+    case Shape::kBit:
       for (std::int64_t bit = 0; bit < value; ++bit) all.push_back(bit);
       break;
   }
