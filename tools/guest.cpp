@@ -8,7 +8,6 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +16,7 @@
 
 #include "mmu/space/uaccess.hpp"
 #include "tools/complain.hpp"
+#include "tools/host_signals.hpp"
 #include "vmm/record/report.hpp"
 #include "vmm/record/symbols.hpp"
 #include "vmm/run/exit_status.hpp"
@@ -124,35 +124,9 @@ mmu::Limits inherited_limits() {
   return limits;
 }
 
-// The runner that host signals go to. Set while run_session() runs.
-std::atomic<vmm::Runner*> signal_target{nullptr};
-
-// A signal of the kernel's comes from the terminal: it is for the whole foreground group.
-void forward_signal(int signo, siginfo_t* info, void*) {
-  if (vmm::Runner* runner = signal_target.load(std::memory_order_acquire))
-    runner->request_signal(signo, signo == SIGINT && info->si_code == SI_KERNEL);
+void forward_signal(void* runner, int signal, bool from_terminal) {
+  static_cast<vmm::Runner*>(runner)->request_signal(signal, signal == SIGINT && from_terminal);
 }
-
-class SignalForwarding {
- public:
-  explicit SignalForwarding(vmm::Runner& runner) {
-    signal_target.store(&runner, std::memory_order_release);
-    struct sigaction action {};
-    action.sa_sigaction = forward_signal;
-    action.sa_flags = SA_SIGINFO;
-    for (std::size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &action, &saved_[i]);
-  }
-  ~SignalForwarding() {
-    for (std::size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &saved_[i], nullptr);
-    signal_target.store(nullptr, std::memory_order_release);
-  }
-  SignalForwarding(const SignalForwarding&) = delete;
-  SignalForwarding& operator=(const SignalForwarding&) = delete;
-
- private:
-  static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
-  struct sigaction saved_[std::size(kSignals)]{};
-};
 
 vmm::SymbolTable load_symbols(const vmm::linux_abi::Task& task) {
   std::ifstream file(task.config().program_path, std::ios::binary);
@@ -275,7 +249,7 @@ int run_session(vmm::Session& session, const GuestOptions& options, vmm::FaultLo
   session.runner().set_on_fatal(
       [&](vmm::linux_abi::Task& task, const vmm::LastTrap& trap) { report_trap(session, task, trap, options, log); });
   const auto end = [&session] {
-    const SignalForwarding forwarding(session.runner());
+    const HostSignals forwarding(&session.runner(), forward_signal);
     return session.run();
   }();
   if (!end) {

@@ -4,14 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <iterator>
 
 #include "tools/commands.hpp"
 #include "tools/complain.hpp"
+#include "tools/host_signals.hpp"
 #include "vmm/kernel/guest.hpp"
 #include "vmm/run/exit_status.hpp"
 
@@ -42,18 +41,6 @@ tl::expected<std::vector<std::byte>, int> read_file(const std::string& path) {
     done += static_cast<std::size_t>(got);
   }
   return bytes;
-}
-
-std::atomic<kernel::Guest*> signal_target{nullptr};
-
-// SIGINT, SIGTERM and SIGHUP end the run.
-void stop_on_signals(kernel::Guest& guest) {
-  signal_target.store(&guest, std::memory_order_release);
-  struct sigaction action {};
-  action.sa_handler = [](int signal) {
-    if (auto* target = signal_target.load(std::memory_order_acquire)) target->stop(signal);
-  };
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &action, nullptr);
 }
 
 void write_to(std::FILE* stream, std::string_view text) {
@@ -108,9 +95,10 @@ int kernel_command(const KernelOptions& options) {
     complain(fmt::format("{}: {}", options.program, guest.error().message));
     return guest.error().bad_program ? vmm::kExitCannotRun : vmm::kExitHarness;
   }
-  stop_on_signals(**guest);
-  const auto end = (*guest)->run(options.limits);
-  signal_target.store(nullptr, std::memory_order_release);
+  const auto end = [&] {
+    const HostSignals signals = stop_on_signals(**guest);
+    return (*guest)->run(options.limits);
+  }();
   if (!end) {
     complain(fmt::format("{}: {}", options.program, end.error().message));
     return vmm::kExitHarness;

@@ -3,13 +3,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <csignal>
 #include <cstring>
-#include <iterator>
 
 #include "tools/commands.hpp"
 #include "tools/complain.hpp"
+#include "tools/host_signals.hpp"
 #include "vmm/multiboot/guest.hpp"
 #include "vmm/run/exit_status.hpp"
 
@@ -77,31 +76,6 @@ class StandardOutput {
   int error_ = 0;
 };
 
-std::atomic<multiboot::Guest*> signal_target{nullptr};
-
-// SIGINT, SIGTERM and SIGHUP end the machine while this lives.
-class StopOnSignals {
- public:
-  explicit StopOnSignals(multiboot::Guest& guest) {
-    signal_target.store(&guest, std::memory_order_release);
-    struct sigaction action {};
-    action.sa_handler = [](int signal) {
-      if (auto* target = signal_target.load(std::memory_order_acquire)) target->stop(signal);
-    };
-    for (std::size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &action, &saved_[i]);
-  }
-  ~StopOnSignals() {
-    for (std::size_t i = 0; i < std::size(kSignals); ++i) ::sigaction(kSignals[i], &saved_[i], nullptr);
-    signal_target.store(nullptr, std::memory_order_release);
-  }
-  StopOnSignals(const StopOnSignals&) = delete;
-  StopOnSignals& operator=(const StopOnSignals&) = delete;
-
- private:
-  static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
-  struct sigaction saved_[std::size(kSignals)]{};
-};
-
 int conclude(const multiboot::Exited& end, const std::string&) { return vmm::DebugExit::status_of(end.value); }
 int conclude(const multiboot::Limited& end, const std::string& name) {
   complain(fmt::format("{}: stopped by the {}; {}", name, vmm::name(end.kind), end.where));
@@ -151,7 +125,7 @@ int multiboot_command(const MultibootOptions& options) {
   if (auto loaded = (*guest)->load(*image, command_line(options), module); !loaded)
     return refuse(options.image, loaded.error(), vmm::kExitCannotRun);
   const auto end = [&] {
-    const StopOnSignals signals(**guest);
+    const HostSignals signals = stop_on_signals(**guest);
     return (*guest)->run(options.limits);
   }();
   if (!end) return refuse(options.image, end.error(), vmm::kExitHarness);
