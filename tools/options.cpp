@@ -6,12 +6,11 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "tools/bare_machine_options.hpp"
 #include "tools/inspect_options.hpp"
 #include "tools/option_parsing.hpp"
 #include "tools/size.hpp"
 #include "tools/version.hpp"
-#include "vmm/kernel/layout.hpp"
-#include "vmm/multiboot/guest.hpp"
 #include "vmm/run/exit_status.hpp"
 
 namespace faultline::tools {
@@ -176,21 +175,6 @@ void add_record_options(CLI::App* app, RunOptions& o) {
       ->needs(file);
 }
 
-void add_multiboot_options(CLI::App* app, MultibootOptions& o) {
-  app->add_option("--multiboot", o.image,
-                  "Boot FILE, a 32-bit multiboot kernel, in place of PROGRAM; what follows -- is its command line")
-      ->type_name("FILE");
-  app->add_option("--module", o.module, "The kernel's module (with --multiboot)")->type_name("FILE");
-}
-
-void add_kernel_options(CLI::App* app, KernelOptions& o) {
-  app->add_option("--kernel", o.program,
-                  "Run FILE, a freestanding kernel program, at CPL0 in place of PROGRAM; numbers for it follow --")
-      ->type_name("FILE");
-  app->add_option("--oops-json", o.oops_json, "Write what it died of as JSON to FILE (with --kernel)")
-      ->type_name("FILE");
-}
-
 // The words before the first "--" and, where there is one, those behind it.
 struct Words {
   std::vector<std::string> before, behind;
@@ -217,56 +201,6 @@ void take_command(CLI::App* app, GuestOptions& o, const Words& words) {
   o.command.insert(o.command.end(), words.behind.begin(), words.behind.end());
   if (o.command.empty()) usage("PROGRAM is missing");
   if (o.no_files && !o.root.empty()) usage("--no-files and --root exclude each other");
-}
-
-// `run --multiboot`: of the other options, only those that concern a whole machine make sense.
-MultibootOptions take_multiboot(CLI::App* app, MultibootOptions o, const GuestOptions& guest, const Words& words) {
-  for (const CLI::Option* option : app->get_options()) {
-    const std::string name = option->get_name();
-    if (option->count() == 0 || name == "--multiboot" || name == "--module" || name == "--memory" ||
-        name == "--time-limit" || name == "--exit-limit" || (name == "--backend" && guest.machine.backend != "hosted"))
-      continue;
-    usage(fmt::format("{}{} does not go with --multiboot", name, name == "--backend" ? " hosted" : ""));
-  }
-  const auto extra = app->remaining();
-  if (!extra.empty()) {
-    usage(extra.front().starts_with("-") ? "unknown option " + extra.front()
-                                         : "the kernel's command line follows a --: '" + extra.front() + "'");
-  }
-  if (o.image.empty()) usage("--multiboot: FILE is empty");
-  if (guest.machine.memory_bytes > vmm::multiboot::kMaxMemory) usage("--memory: at most 3G with --multiboot");
-  o.memory_bytes = guest.machine.memory_bytes;
-  o.limits = guest.limits;
-  o.arguments = words.behind;
-  return o;
-}
-
-// `run --kernel`.
-KernelOptions take_kernel(CLI::App* app, KernelOptions o, const GuestOptions& guest, const Words& words) {
-  for (const CLI::Option* option : app->get_options()) {
-    const std::string name = option->get_name();
-    if (option->count() == 0 || name == "--kernel" || name == "--oops-json" || name == "--memory" ||
-        name == "--time-limit" || name == "--exit-limit" || name == "--storm-limit" || name == "--paging" ||
-        name == "--linux" || name == "--sink" || (name == "--backend" && guest.machine.backend != "hosted"))
-      continue;
-    usage(fmt::format("{}{} does not go with --kernel", name, name == "--backend" ? " hosted" : ""));
-  }
-  const auto extra = app->remaining();
-  if (!extra.empty()) {
-    usage(extra.front().starts_with("-") ? "unknown option " + extra.front()
-                                         : "the program's numbers follow a --: '" + extra.front() + "'");
-  }
-  if (o.program.empty()) usage("--kernel: FILE is empty");
-  if (guest.machine.memory_bytes > vmm::kernel::kMaxMemory) usage("--memory: at most 3G with --kernel");
-  o.machine = guest.machine;
-  o.limits = guest.limits;
-  o.linux_version = guest.linux_version;
-  for (const std::string& word : words.behind) {
-    const auto number = parse_count(word);
-    if (!number) usage(fmt::format("'{}' is not a number for the kernel program", word));
-    o.arguments.push_back(*number);
-  }
-  return o;
 }
 
 void add_conform_options(CLI::App* app, ConformOptions& o) {
@@ -374,9 +308,10 @@ Command parse_command_line(int argc, char** argv) {
     }
     // CLI11 takes them last first.
     app.parse(std::vector<std::string>(words.before.rbegin(), words.before.rend()));
-    if (run_app->parsed() && run_app->count("--kernel") > 0) return take_kernel(run_app, kernel, run.guest, words);
+    if (run_app->parsed() && run_app->count("--kernel") > 0)
+      return take_kernel(run_app, kernel, run.guest, words.behind);
     if (run_app->parsed() && run_app->count("--multiboot") > 0)
-      return take_multiboot(run_app, multiboot, run.guest, words);
+      return take_multiboot(run_app, multiboot, run.guest, words.behind);
     if (run_app->parsed()) {
       if (run_app->count("--module") > 0) usage("--module needs --multiboot");
       if (run_app->count("--oops-json") > 0) usage("--oops-json needs --kernel");
