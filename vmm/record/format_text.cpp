@@ -1,55 +1,21 @@
 // A fault record for people.
-#include <iterator>
-
 #include "vmm/record/format.hpp"
+#include "vmm/record/painter.hpp"
 #include "vmm/record/printable.hpp"
 
 namespace faultline::vmm {
 
 namespace {
 
-enum class Ink : std::uint8_t { kBold, kDim, kRed, kGreen, kYellow };
-
-std::string_view escape(Ink ink) {
-  switch (ink) {
-    case Ink::kBold: return "\x1b[1m";
-    case Ink::kDim: return "\x1b[2m";
-    case Ink::kRed: return "\x1b[31m";
-    case Ink::kGreen: return "\x1b[32m";
-    case Ink::kYellow: return "\x1b[33m";
-  }
-  return {};
-}
-
-class Text {
+class Text : public Painter {
  public:
-  Text(fmt::memory_buffer& out, Colour colour) : out_(out), colour_(colour) {}
-
-  template <class... Args>
-  Text& put(fmt::format_string<Args...> format, Args&&... args) {
-    fmt::format_to(std::back_inserter(out_), format, std::forward<Args>(args)...);
+  using Painter::Painter;
+  // "  address   " and so on, indented: every line after the first begins with one.
+  Painter& label(std::string_view name) {
+    raw("  ").ink(Ink::kDim, name);
+    for (std::size_t n = name.size(); n < 10; ++n) raw(" ");
     return *this;
   }
-  Text& raw(std::string_view s) {
-    out_.append(s.data(), s.data() + s.size());
-    return *this;
-  }
-  Text& ink(Ink i, std::string_view s) {
-    if (colour_ == Colour::kNever) return raw(s);
-    return raw(escape(i)).raw(s).raw("\x1b[0m");
-  }
-  // "  address   " and so on: every line after the first begins with one.
-  Text& label(std::string_view name) {
-    raw("  ");
-    ink(Ink::kDim, name);
-    for (std::size_t n = name.size(); n < 10; ++n) out_.push_back(' ');
-    return *this;
-  }
-  void end() { out_.push_back('\n'); }
-
- private:
-  fmt::memory_buffer& out_;
-  Colour colour_;
 };
 
 void put_bytes(Text& t, const decode::Instruction& i) {
@@ -65,7 +31,10 @@ void put_bytes(Text& t, const decode::Instruction& i) {
 void put_instruction(Text& t, const FaultRecord& r) {
   const decode::Instruction& i = r.instruction;
   t.label("at").put("{:#x}  ", r.ip.raw());
-  if (r.origin != mmu::FaultOrigin::kUser) return t.put("in a system call ({})", name(r.origin)).end();
+  if (r.origin != mmu::FaultOrigin::kUser) {
+    t.put("in a system call ({})", name(r.origin)).end();
+    return;
+  }
   if (i.status == decode::DecodeStatus::kDecoded) {
     t.raw(i.text.view());
   } else {
@@ -145,7 +114,10 @@ void put_walk(Text& t, const FaultRecord& r) {
 
 void put_vma(Text& t, const FaultRecord& r) {
   t.label("vma");
-  if (!r.vma) return t.raw("none").end();
+  if (!r.vma) {
+    t.raw("none").end();
+    return;
+  }
   t.put("{:#x}-{:#x} {} pgoff {:#x} ", r.vma->start.raw(), r.vma->end.raw(), r.vma->flags.text(), r.vma->pgoff.raw());
   t.raw(r.vma->name.empty() ? "(anonymous)" : printable(r.vma->name.view())).end();
 }
