@@ -51,8 +51,6 @@ recording::RunInfo describe_run(const RecordOptions& options, const Vcpu& vcpu, 
   return info;
 }
 
-std::uint32_t number_of(const linux_abi::Task& task) { return static_cast<std::uint32_t>(task.pid()); }
-
 void set_event(Exit& exit, const PageFaultEvent& e) {
   exit.reason = ExitReason::kPageFault;
   exit.qualification = e.address.raw();

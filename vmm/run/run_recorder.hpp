@@ -76,6 +76,7 @@ class RunRecorder final : public mmu::FaultObserver, public mmu::EditObserver {
 
   RunRecorder(Vcpu& vcpu, const mmu::FrameAllocator& frames, bool registers)
       : vcpu_(vcpu), frames_(frames), registers_(registers) {}
+  static std::uint32_t number_of(const linux_abi::Task& task) { return static_cast<std::uint32_t>(task.pid()); }
   [[nodiscard]] std::uint64_t since_start(std::uint64_t monotonic_ns) const;
   [[nodiscard]] std::uint64_t now() const;
   void write(std::uint32_t process, std::uint64_t time_ns, const recording::Body& body);

@@ -13,8 +13,6 @@ using recording::VmaChange;
 
 namespace {
 
-std::uint32_t number_of(const linux_abi::Task& task) { return static_cast<std::uint32_t>(task.pid()); }
-
 // `list` in parts that one event holds.
 template <class T, class Use>
 void in_parts(const std::vector<T>& list, std::size_t most, Use use) {
