@@ -38,6 +38,8 @@ class FaultRecorder final : public mmu::FaultObserver {
   void ended(const mmu::AddressSpace& mm, const mmu::FaultRequest& request, const mmu::FaultOutcome& outcome) override;
 
   void set_process(std::uint32_t pid) { process_ = pid; }
+  // When the last fault began (CLOCK_MONOTONIC).
+  [[nodiscard]] std::uint64_t began_ns() const { return began_ns_; }
   // The last fault, its resume time perhaps still missing; null: there was none.
   [[nodiscard]] const FaultRecord* last() const { return sequence_ != 0 ? &record_ : nullptr; }
 

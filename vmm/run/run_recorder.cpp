@@ -108,8 +108,8 @@ void RunRecorder::started(linux_abi::ProcessTable& processes) {
   process.program = first.config().program_path;
   write(current_, now(),
         recording::ProcessChange{recording::ProcessEvent::kStart, 0, process.root, process.program, 0});
-  note_vmas(current_, now(), first.mm(), "exec");
-  flush_edits(now());
+  note_vmas(current_, first.mm(), "exec");
+  flush_edits();
   note_counters(first, true);
   first.add_syscall_hook([this](const linux_abi::Task& task, const linux_abi::SyscallRecord& call) {
     on_syscall(const_cast<linux_abi::Task&>(task), call);
@@ -121,7 +121,7 @@ void RunRecorder::started(linux_abi::ProcessTable& processes) {
 void RunRecorder::ended(const std::string& reason, int status) {
   if (!active_) return;
   faults_->finish();
-  flush_edits(now());
+  flush_edits();
   if (process_table_->first().has_mm()) note_counters(process_table_->first(), true);
   write(current_, now(), recording::End{reason, status});
   active_ = false;
@@ -195,11 +195,10 @@ void RunRecorder::on_signal(const linux_abi::Task& task, const linux_abi::Signal
 }
 
 mmu::EditLog* RunRecorder::began(const mmu::AddressSpace& mm, const mmu::FaultRequest& request) {
-  flush_edits(now());
+  flush_edits();
   faults_->finish();  // while its edits are here
   fault_edits_.clear();
   fault_root_ = mm.tables().root();
-  fault_began_ns_ = now();
   return faults_->began(mm, request);
 }
 
@@ -209,7 +208,7 @@ void RunRecorder::ended(const mmu::AddressSpace& mm, const mmu::FaultRequest& re
                         const mmu::FaultOutcome& outcome) {
   fault_root_.reset();
   // A stack that grew did so before its page was mapped. A child that is still being made is told of as a whole.
-  if (in_use(Gpa(mm.tables().root()))) note_vmas(current_, fault_began_ns_, mm, "stack growth");
+  if (in_use(Gpa(mm.tables().root()))) note_vmas(current_, mm, "stack growth", since_start(faults_->began_ns()));
   faults_->ended(mm, request, outcome);
 }
 
@@ -220,11 +219,12 @@ void RunRecorder::edited(Gfn root, const mmu::PteEdit& edit) {
     return;
   }
   edits_[root].push_back(edit);
-  if (++edit_count_ >= kMaxPendingEdits && process_table_ != nullptr && !fault_root_) flush_edits(now());
+  if (++edit_count_ >= kMaxPendingEdits && process_table_ != nullptr && !fault_root_) flush_edits();
 }
 
-void RunRecorder::flush_edits(std::uint64_t time_ns) {
+void RunRecorder::flush_edits(std::optional<std::uint64_t> at_ns) {
   if (edit_count_ == 0 || !active_) return;
+  const std::uint64_t time_ns = at_ns ? *at_ns : now();
   auto edits = std::exchange(edits_, {});
   edit_count_ = 0;
   for (const auto& [root, all] : edits)

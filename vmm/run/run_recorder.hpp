@@ -83,9 +83,11 @@ class RunRecorder final : public mmu::FaultObserver, public mmu::EditObserver {
   void settle(linux_abi::Task& task, std::string_view operation);
   void note_processes(linux_abi::Task& task);
   [[nodiscard]] bool in_use(Gpa root) const;
-  void note_vmas(std::uint32_t pid, std::uint64_t time_ns, const mmu::AddressSpace& mm, std::string_view operation);
+  // These read the clock only where there is something to write. `at_ns`: when it was, if not now.
+  void note_vmas(std::uint32_t pid, const mmu::AddressSpace& mm, std::string_view operation,
+                 std::optional<std::uint64_t> at_ns = {});
+  void flush_edits(std::optional<std::uint64_t> at_ns = {});
   void write_vma_change(std::uint32_t pid, std::uint64_t time_ns, const recording::VmaChange& change);
-  void flush_edits(std::uint64_t time_ns);
   void note_counters(const linux_abi::Task& task, bool always);
   void on_syscall(linux_abi::Task& task, const linux_abi::SyscallRecord& call);
   void on_signal(const linux_abi::Task& task, const linux_abi::SignalInfo& signal, linux_abi::SignalOutcome outcome);
@@ -104,8 +106,7 @@ class RunRecorder final : public mmu::FaultObserver, public mmu::EditObserver {
   std::uint64_t known_started_ = 0;             // ProcessTable::started() as far as it is recorded
   VmaTracker vmas_;
 
-  std::optional<Gfn> fault_root_;  // a fault in this address space is being handled
-  std::uint64_t fault_began_ns_ = 0;
+  std::optional<Gfn> fault_root_;                   // a fault in this address space is being handled
   std::vector<mmu::PteEdit> fault_edits_;           // of the fault being handled, or pending
   std::map<Gfn, std::vector<mmu::PteEdit>> edits_;  // outside faults, by root, not written yet
   std::size_t edit_count_ = 0;

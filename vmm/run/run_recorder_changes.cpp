@@ -41,8 +41,8 @@ void collect(const mmu::PhysMemory& memory, Gfn table, mmu::Level level, unsigne
 void RunRecorder::settle(linux_abi::Task& task, std::string_view operation) {
   if (!active_) return;
   note_processes(task);
-  if (task.has_mm()) note_vmas(number_of(task), now(), task.mm(), operation);
-  flush_edits(now());
+  if (task.has_mm()) note_vmas(number_of(task), task.mm(), operation);
+  flush_edits();
 }
 
 // Children that were not there before, and another program in the task itself.
@@ -58,7 +58,7 @@ void RunRecorder::note_processes(linux_abi::Task& task) {
       child.parent = static_cast<std::uint32_t>(other->parent_pid());
       child.program = other->config().program_path;
       write(number, now(), ProcessChange{ProcessEvent::kFork, child.parent, child.root, child.program, 0});
-      note_vmas(number, now(), other->mm(), "fork");
+      note_vmas(number, other->mm(), "fork");
     }
   }
   if (!task.has_mm()) return;
@@ -72,17 +72,18 @@ void RunRecorder::note_processes(linux_abi::Task& task) {
 }
 
 bool RunRecorder::in_use(Gpa root) const {
-  return std::ranges::any_of(processes_,
-                             [root](const auto& entry) { return entry.second.root == root && !entry.second.status; });
+  const auto lives_there = [root](const auto& entry) { return entry.second.root == root && !entry.second.status; };
+  const auto current = processes_.find(current_);  // nearly always: every fault asks
+  return (current != processes_.end() && lives_there(*current)) || std::ranges::any_of(processes_, lives_there);
 }
 
-void RunRecorder::note_vmas(std::uint32_t pid, std::uint64_t time_ns, const mmu::AddressSpace& mm,
-                            std::string_view operation) {
+void RunRecorder::note_vmas(std::uint32_t pid, const mmu::AddressSpace& mm, std::string_view operation,
+                            std::optional<std::uint64_t> at_ns) {
   if (!active_) return;
   const VmaTracker::Difference change = vmas_.update(mm);
   if (change.empty()) return;
   const bool whole = operation == "exec" || operation == "execve" || operation == "execveat" || operation == "fork";
-  write_vma_change(pid, time_ns,
+  write_vma_change(pid, at_ns ? *at_ns : now(),
                    {.operation = std::string(operation),
                     .start = whole ? Gva() : change.start,
                     .end = whole ? Gva() : change.end,
@@ -113,7 +114,7 @@ void RunRecorder::process_ended(std::uint32_t pid, int shell_status) {
   if (process.parent != 0 && !in_use(process.root))
     write_vma_change(pid, now(),
                      {.operation = "exit", .start = {}, .end = {}, .removed = vmas_.forget(process.root), .added = {}});
-  flush_edits(now());
+  flush_edits();
   write(pid, now(), ProcessChange{ProcessEvent::kExit, process.parent, process.root, process.program, shell_status});
 }
 
