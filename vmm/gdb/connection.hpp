@@ -13,7 +13,7 @@
 
 #include "mmu/base/result.hpp"
 #include "vmm/gdb/packet.hpp"
-#include "vmm/ram/handles.hpp"
+#include "vmm/host/handles.hpp"
 
 namespace faultline::vmm::gdb {
 

@@ -9,8 +9,8 @@
 
 #include "mmu/base/address.hpp"
 #include "mmu/base/result.hpp"
+#include "vmm/host/handles.hpp"
 #include "vmm/kvm/kvm_header.hpp"
-#include "vmm/ram/handles.hpp"
 
 namespace faultline::vmm::kvm {
 

@@ -6,7 +6,7 @@
 
 #include "mmu/base/result.hpp"
 #include "mmu/phys/phys_memory.hpp"
-#include "vmm/ram/handles.hpp"
+#include "vmm/host/handles.hpp"
 
 namespace faultline::vmm {
 

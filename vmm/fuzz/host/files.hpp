@@ -5,7 +5,7 @@
 
 #include "mmu/base/result.hpp"
 #include "vmm/fuzz/program.hpp"
-#include "vmm/ram/handles.hpp"
+#include "vmm/host/handles.hpp"
 
 namespace faultline::vmm::fuzz::host {
 

@@ -7,7 +7,7 @@
 
 #include "mmu/base/result.hpp"
 #include "vmm/fuzz/host/shared.hpp"
-#include "vmm/ram/handles.hpp"
+#include "vmm/host/handles.hpp"
 
 namespace faultline::vmm::fuzz::host {
 
