@@ -15,8 +15,9 @@ class FileDescriptor {
   FileDescriptor() = default;
   explicit FileDescriptor(int fd) : fd_(fd) {}
   FileDescriptor(FileDescriptor&& o) noexcept : fd_(std::exchange(o.fd_, -1)) {}
+  // What was owned before is closed at once.
   FileDescriptor& operator=(FileDescriptor&& o) noexcept {
-    std::swap(fd_, o.fd_);
+    const FileDescriptor old(std::exchange(fd_, std::exchange(o.fd_, -1)));
     return *this;
   }
   ~FileDescriptor() {
@@ -24,6 +25,7 @@ class FileDescriptor {
   }
   [[nodiscard]] int get() const { return fd_; }
   [[nodiscard]] bool valid() const { return fd_ >= 0; }
+  explicit operator bool() const { return valid(); }
 
  private:
   int fd_ = -1;

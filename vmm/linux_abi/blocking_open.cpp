@@ -29,12 +29,12 @@ void install_give_up_handler() {
 
 }  // namespace
 
-BlockingOpen::BlockingOpen(OwnedFd pipe, OwnedFd event, int flags)
+BlockingOpen::BlockingOpen(FileDescriptor pipe, FileDescriptor event, int flags)
     : pipe_(std::move(pipe)), event_(std::move(event)), flags_(flags) {}
 
-std::shared_ptr<BlockingOpen> BlockingOpen::start(OwnedFd pipe, int flags) {
+std::shared_ptr<BlockingOpen> BlockingOpen::start(FileDescriptor pipe, int flags) {
   install_give_up_handler();
-  OwnedFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  FileDescriptor event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event) return nullptr;
   std::shared_ptr<BlockingOpen> open(new BlockingOpen(std::move(pipe), std::move(event), flags));
   try {
@@ -70,11 +70,11 @@ BlockingOpen::~BlockingOpen() {
   if (result_ >= 0) ::close(result_);
 }
 
-std::optional<SysResult<OwnedFd>> BlockingOpen::take() {
+std::optional<SysResult<FileDescriptor>> BlockingOpen::take() {
   if (!done_.load(std::memory_order_acquire)) return std::nullopt;
   if (thread_.joinable()) thread_.join();
-  if (result_ < 0) return SysResult<OwnedFd>(sys_error(error_));
-  return SysResult<OwnedFd>(OwnedFd(std::exchange(result_, -1)));
+  if (result_ < 0) return SysResult<FileDescriptor>(sys_error(error_));
+  return SysResult<FileDescriptor>(FileDescriptor(std::exchange(result_, -1)));
 }
 
 }  // namespace faultline::vmm::linux_abi

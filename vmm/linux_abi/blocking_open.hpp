@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "mmu/base/result.hpp"
-#include "vmm/linux_abi/owned_fd.hpp"
+#include "vmm/host/handles.hpp"
 
 namespace faultline::vmm::linux_abi {
 
@@ -18,7 +18,7 @@ class BlockingOpen {
  public:
   // Opens the pipe that `pipe`, an O_PATH descriptor, stands for. Nothing: the host has no more
   // threads or descriptors.
-  static std::shared_ptr<BlockingOpen> start(OwnedFd pipe, int flags);
+  static std::shared_ptr<BlockingOpen> start(FileDescriptor pipe, int flags);
   ~BlockingOpen();  // gives up
   BlockingOpen(const BlockingOpen&) = delete;
   BlockingOpen& operator=(const BlockingOpen&) = delete;
@@ -26,13 +26,13 @@ class BlockingOpen {
   // Readable once there is a result.
   [[nodiscard]] int event_fd() const { return event_.get(); }
   // The descriptor or the error, once.
-  std::optional<SysResult<OwnedFd>> take();
+  std::optional<SysResult<FileDescriptor>> take();
 
  private:
-  BlockingOpen(OwnedFd pipe, OwnedFd event, int flags);
+  BlockingOpen(FileDescriptor pipe, FileDescriptor event, int flags);
   void run();
 
-  OwnedFd pipe_, event_;
+  FileDescriptor pipe_, event_;
   int flags_;
   std::atomic<int> tid_{0};
   std::atomic<bool> giving_up_{false}, done_{false};

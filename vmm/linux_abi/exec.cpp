@@ -19,7 +19,7 @@ namespace faultline::vmm::linux_abi {
 namespace {
 
 struct ProgramFile {
-  OwnedFd fd;
+  FileDescriptor fd;
   std::string name;  // as it was found: AT_EXECFN
 };
 
@@ -108,7 +108,7 @@ Result<void> ProgramImage::enter(Vcpu& vcpu) const {
   return {};
 }
 
-LoadResult<ProgramImage> load_program(OwnedFd file, const LoadRequest& request, const mmu::MmuEnv& env,
+LoadResult<ProgramImage> load_program(FileDescriptor file, const LoadRequest& request, const mmu::MmuEnv& env,
                                       const Vcpu& vcpu) {
   const auto elf = parse_elf(file.get(), request.exec_name);
   if (!elf) return tl::unexpected(elf.error());
@@ -129,7 +129,7 @@ LoadResult<ProgramImage> load_program(OwnedFd file, const LoadRequest& request, 
   image.load_bias = loaded->load_bias;
   image.path = request.path;
   image.name = base_name(request.exec_name);
-  image.program = std::make_shared<const OwnedFd>(std::move(file));
+  image.program = std::make_shared<const FileDescriptor>(std::move(file));
   return image;
 }
 

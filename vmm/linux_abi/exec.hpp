@@ -30,9 +30,9 @@ struct ProgramImage {
   std::shared_ptr<mmu::AddressSpace> mm;
   std::uint64_t entry = 0, rsp = 0;
   std::uint64_t load_bias = 0;
-  std::string path;                        // what /proc/self/exe is
-  std::string name;                        // as prctl(PR_GET_NAME) gives it
-  std::shared_ptr<const OwnedFd> program;  // open for reading
+  std::string path;                               // what /proc/self/exe is
+  std::string name;                               // as prctl(PR_GET_NAME) gives it
+  std::shared_ptr<const FileDescriptor> program;  // open for reading
 
   // Linux start_thread: everything zero but the instruction and stack pointers.
   [[nodiscard]] Result<void> enter(Vcpu& vcpu) const;
@@ -49,7 +49,7 @@ struct LoadRequest {
 
 // Loads the executable open as `file` (Linux load_elf_binary). LoadError::error says what execve
 // returns.
-LoadResult<ProgramImage> load_program(OwnedFd file, const LoadRequest& request, const mmu::MmuEnv& env,
+LoadResult<ProgramImage> load_program(FileDescriptor file, const LoadRequest& request, const mmu::MmuEnv& env,
                                       const Vcpu& vcpu);
 
 // `program` and friends to the table's first task, whose vCPU is ready to run(): registers, page

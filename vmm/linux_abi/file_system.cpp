@@ -24,8 +24,8 @@ constexpr int kTmpfileBit = O_TMPFILE & ~O_DIRECTORY;
 bool creates(int flags) { return (flags & O_CREAT) != 0 || (flags & kTmpfileBit) != 0; }
 bool changes(int flags) { return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0 || creates(flags); }
 
-SysResult<OwnedFd> host_openat2(int dirfd, const std::string& path, int flags, std::uint32_t mode,
-                                std::uint64_t resolve) {
+SysResult<FileDescriptor> host_openat2(int dirfd, const std::string& path, int flags, std::uint32_t mode,
+                                       std::uint64_t resolve) {
   open_how how{};
   constexpr int kLargeFile = 0100000;  // open(2) adds it for 64-bit callers, openat2(2) does not
   how.flags =
@@ -36,7 +36,7 @@ SysResult<OwnedFd> host_openat2(int dirfd, const std::string& path, int flags, s
   // RESOLVE_IN_ROOT gives EAGAIN when a rename raced with "..".
   for (int attempt = 0;; ++attempt) {
     const long fd = ::syscall(SYS_openat2, dirfd, path.c_str(), &how, sizeof how);
-    if (fd >= 0) return OwnedFd(static_cast<int>(fd));
+    if (fd >= 0) return FileDescriptor(static_cast<int>(fd));
     if (errno != EINTR && (errno != EAGAIN || attempt >= 32)) return sys_error(errno);
   }
 }
@@ -72,18 +72,18 @@ UmaskGuard::UmaskGuard(std::uint32_t mask) : saved_(::umask(mask)) {}
 UmaskGuard::~UmaskGuard() { ::umask(saved_); }
 
 Result<FilesPolicy> FilesPolicy::rooted_at(const std::string& folder, bool read_only) {
-  OwnedFd fd(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  FileDescriptor fd(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return fail(fmt::format("{}: {}", folder, std::strerror(errno)));
-  return FilesPolicy{FilesMode::kRoot, std::make_shared<const OwnedFd>(std::move(fd)), read_only};
+  return FilesPolicy{FilesMode::kRoot, std::make_shared<const FileDescriptor>(std::move(fd)), read_only};
 }
 
 Result<FileSystem> FileSystem::create(FilesPolicy policy) {
-  OwnedFd cwd;
+  FileDescriptor cwd;
   if (policy.mode == FilesMode::kHost) {
-    cwd = OwnedFd(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    cwd = FileDescriptor(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!cwd) return fail(fmt::format("current directory: {}", std::strerror(errno)));
   } else if (policy.mode == FilesMode::kRoot) {
-    cwd = OwnedFd(::fcntl(policy.root->get(), F_DUPFD_CLOEXEC, 0));
+    cwd = FileDescriptor(::fcntl(policy.root->get(), F_DUPFD_CLOEXEC, 0));
     if (!cwd) return fail(fmt::format("root folder: {}", std::strerror(errno)));
   }
   FileSystem fs(std::move(policy), std::move(cwd));
@@ -105,8 +105,8 @@ SysResult<int> FileSystem::base_of(const FileTable& files, int dirfd) const {
   return (*file)->host_fd();
 }
 
-SysResult<OwnedFd> FileSystem::lookup(const FileTable& files, int dirfd, const std::string& path, int flags,
-                                      std::uint32_t mode) const {
+SysResult<FileDescriptor> FileSystem::lookup(const FileTable& files, int dirfd, const std::string& path, int flags,
+                                             std::uint32_t mode) const {
   if (policy_.mode == FilesMode::kNone) return sys_error(creates(flags) ? EACCES : ENOENT);
   if (path.empty()) return sys_error(ENOENT);
   const bool is_absolute = path.front() == '/';
@@ -136,16 +136,16 @@ SysResult<OwnedFd> FileSystem::lookup(const FileTable& files, int dirfd, const s
   return fd;
 }
 
-SysResult<OwnedFd> FileSystem::open(const FileTable& files, int dirfd, const std::string& path, int flags,
-                                    std::uint32_t mode) const {
+SysResult<FileDescriptor> FileSystem::open(const FileTable& files, int dirfd, const std::string& path, int flags,
+                                           std::uint32_t mode) const {
   if (policy_.read_only && (flags & O_PATH) == 0 && changes(flags)) return open_read_only(files, dirfd, path, flags);
   return lookup(files, dirfd, path, flags, mode);
 }
 
 // As on a read-only mount: what exists may be opened O_CREAT|O_RDONLY, and devices and pipes
 // may be written.
-SysResult<OwnedFd> FileSystem::open_read_only(const FileTable& files, int dirfd, const std::string& path,
-                                              int flags) const {
+SysResult<FileDescriptor> FileSystem::open_read_only(const FileTable& files, int dirfd, const std::string& path,
+                                                     int flags) const {
   if ((flags & kTmpfileBit) != 0) return sys_error(EROFS);
   const int nofollow = (flags & O_NOFOLLOW) != 0 || ((flags & O_CREAT) != 0 && (flags & O_EXCL) != 0) ? O_NOFOLLOW : 0;
   auto found = lookup(files, dirfd, path, O_PATH | nofollow, 0);
@@ -207,9 +207,9 @@ SysResult<void> FileSystem::fchdir(int host_fd) {
   if (::fstat(host_fd, &st) != 0) return sys_error(errno);
   if (!S_ISDIR(st.st_mode)) return sys_error(ENOTDIR);
   if (::syscall(SYS_faccessat2, host_fd, "", X_OK, AT_EACCESS | AT_EMPTY_PATH) != 0) return sys_error(errno);
-  OwnedFd fd(::open(fmt::format("/proc/self/fd/{}", host_fd).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  FileDescriptor fd(::open(fmt::format("/proc/self/fd/{}", host_fd).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return sys_error(errno);
-  cwd_ = std::make_shared<const OwnedFd>(std::move(fd));
+  cwd_ = std::make_shared<const FileDescriptor>(std::move(fd));
   return {};
 }
 

@@ -13,8 +13,8 @@
 #include <string>
 
 #include "mmu/base/result.hpp"
+#include "vmm/host/handles.hpp"
 #include "vmm/linux_abi/files_policy.hpp"
-#include "vmm/linux_abi/owned_fd.hpp"
 
 namespace faultline::vmm::linux_abi {
 
@@ -23,7 +23,7 @@ class FileTable;
 // Arguments for a host *at() call that cannot leave the policy. `name` is a last component that
 // the call does not follow, or a /proc/self/fd path to `hold`, which it does.
 struct HostPath {
-  OwnedFd hold;
+  FileDescriptor hold;
   int dirfd = AT_FDCWD;
   std::string name;
 
@@ -49,8 +49,8 @@ class FileSystem {
   // Resolves `path` relative to guest descriptor `dirfd` (AT_FDCWD: the working directory).
   SysResult<HostPath> resolve(const FileTable& files, int dirfd, const std::string& path, LastLink last) const;
   // open(2) itself, O_CREAT and all, under the guest's umask.
-  SysResult<OwnedFd> open(const FileTable& files, int dirfd, const std::string& path, int flags,
-                          std::uint32_t mode) const;
+  SysResult<FileDescriptor> open(const FileTable& files, int dirfd, const std::string& path, int flags,
+                                 std::uint32_t mode) const;
   // EROFS under --read-only; EACCES when there are no files.
   [[nodiscard]] SysResult<void> may_change() const;
 
@@ -69,16 +69,16 @@ class FileSystem {
   std::uint32_t umask = 022;
 
  private:
-  FileSystem(FilesPolicy policy, OwnedFd cwd)
-      : policy_(std::move(policy)), cwd_(std::make_shared<const OwnedFd>(std::move(cwd))) {}
-  SysResult<OwnedFd> lookup(const FileTable& files, int dirfd, const std::string& path, int flags,
-                            std::uint32_t mode) const;
-  SysResult<OwnedFd> open_read_only(const FileTable& files, int dirfd, const std::string& path, int flags) const;
+  FileSystem(FilesPolicy policy, FileDescriptor cwd)
+      : policy_(std::move(policy)), cwd_(std::make_shared<const FileDescriptor>(std::move(cwd))) {}
+  SysResult<FileDescriptor> lookup(const FileTable& files, int dirfd, const std::string& path, int flags,
+                                   std::uint32_t mode) const;
+  SysResult<FileDescriptor> open_read_only(const FileTable& files, int dirfd, const std::string& path, int flags) const;
   SysResult<HostPath> resolve_parent(const FileTable& files, int dirfd, const std::string& path) const;
   [[nodiscard]] SysResult<int> base_of(const FileTable& files, int dirfd) const;
 
   FilesPolicy policy_;
-  std::shared_ptr<const OwnedFd> cwd_;  // O_PATH; invalid under kNone; copies of a fork share it
+  std::shared_ptr<const FileDescriptor> cwd_;  // O_PATH; invalid under kNone; copies of a fork share it
 };
 
 // True when the descriptor is on a procfs.

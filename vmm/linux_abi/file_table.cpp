@@ -10,7 +10,7 @@
 
 namespace faultline::vmm::linux_abi {
 
-OpenFile::OpenFile(OwnedFd fd, int flags)
+OpenFile::OpenFile(FileDescriptor fd, int flags)
     : fd_(std::move(fd)), access_(flags & O_ACCMODE), path_only_((flags & O_PATH) != 0) {
   struct stat st {};
   if (::fstat(fd_.get(), &st) != 0) return;
@@ -18,7 +18,7 @@ OpenFile::OpenFile(OwnedFd fd, int flags)
   id_ = mmu::FileId{st.st_dev, st.st_ino};
 }
 
-OpenFile::OpenFile(std::shared_ptr<VirtualFile> file, OwnedFd fd, int flags)
+OpenFile::OpenFile(std::shared_ptr<VirtualFile> file, FileDescriptor fd, int flags)
     : fd_(std::move(fd)),
       access_(flags & O_ACCMODE),
       path_only_((flags & O_PATH) != 0),

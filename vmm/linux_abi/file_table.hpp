@@ -9,7 +9,7 @@
 
 #include "mmu/base/result.hpp"
 #include "mmu/ports/backing_file.hpp"
-#include "vmm/linux_abi/owned_fd.hpp"
+#include "vmm/host/handles.hpp"
 
 namespace faultline::vmm::linux_abi {
 
@@ -19,9 +19,9 @@ class VirtualFile;
 class OpenFile {
  public:
   // Takes the descriptor; `flags` are those of open(2).
-  OpenFile(OwnedFd fd, int flags);
+  OpenFile(FileDescriptor fd, int flags);
   // Stands for a file that is made up as it is read; `fd` is an empty host file with the flags.
-  OpenFile(std::shared_ptr<VirtualFile> file, OwnedFd fd, int flags);
+  OpenFile(std::shared_ptr<VirtualFile> file, FileDescriptor fd, int flags);
   [[nodiscard]] int host_fd() const { return fd_.get(); }
   [[nodiscard]] bool readable() const { return !path_only_ && access_ != kWriteOnly; }
   [[nodiscard]] bool writable() const { return !path_only_ && access_ != kReadOnly; }
@@ -38,7 +38,7 @@ class OpenFile {
 
  private:
   static constexpr int kReadOnly = 0, kWriteOnly = 1;
-  OwnedFd fd_;
+  FileDescriptor fd_;
   int access_;
   bool path_only_;
   std::uint32_t type_ = 0;

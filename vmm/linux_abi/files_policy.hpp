@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "mmu/base/result.hpp"
-#include "vmm/linux_abi/owned_fd.hpp"
+#include "vmm/host/handles.hpp"
 
 namespace faultline::vmm::linux_abi {
 
@@ -16,8 +16,8 @@ enum class FilesMode : std::uint8_t {
 
 struct FilesPolicy {
   FilesMode mode = FilesMode::kHost;
-  std::shared_ptr<const OwnedFd> root;  // O_PATH descriptor of the folder, kRoot only
-  bool read_only = false;               // changes give EROFS
+  std::shared_ptr<const FileDescriptor> root;  // O_PATH descriptor of the folder, kRoot only
+  bool read_only = false;                      // changes give EROFS
 
   // `--root DIR`. Error: one line naming the folder.
   static Result<FilesPolicy> rooted_at(const std::string& folder, bool read_only);

@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::size_t kPagesPerCall = 64;
 
-SysResult<OwnedFd> duplicate(int host_fd) {
-  OwnedFd fd(::fcntl(host_fd, F_DUPFD_CLOEXEC, 0));
+SysResult<FileDescriptor> duplicate(int host_fd) {
+  FileDescriptor fd(::fcntl(host_fd, F_DUPFD_CLOEXEC, 0));
   if (!fd) return sys_error(errno);
   return fd;
 }
@@ -96,7 +96,8 @@ std::uint64_t HostFile::size() const {
 // How much of [offset, offset + want) a tmpfs file holds before its next hole. Pages on swap
 // count as held, which Linux would not map around a fault.
 std::uint64_t HostFile::bytes_in_memory(std::uint64_t offset, std::uint64_t want) {
-  if (!extents_) extents_ = OwnedFd(::open(fmt::format("/proc/self/fd/{}", fd_.get()).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!extents_)
+    extents_ = FileDescriptor(::open(fmt::format("/proc/self/fd/{}", fd_.get()).c_str(), O_RDONLY | O_CLOEXEC));
   const auto at = static_cast<off_t>(offset);
   if (!extents_ || ::lseek(extents_.get(), at, SEEK_DATA) != at) return 0;
   const off_t hole = ::lseek(extents_.get(), at, SEEK_HOLE);

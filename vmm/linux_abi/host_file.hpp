@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "mmu/ports/backing_file.hpp"
-#include "vmm/linux_abi/owned_fd.hpp"
+#include "vmm/host/handles.hpp"
 
 namespace faultline::vmm::linux_abi {
 
@@ -33,12 +33,12 @@ class HostFile final : public mmu::BackingFile {
   [[nodiscard]] bool writable() const { return writable_; }
 
  private:
-  HostFile(OwnedFd fd, bool writable, mmu::FileId id, mmu::FileKind kind)
+  HostFile(FileDescriptor fd, bool writable, mmu::FileId id, mmu::FileKind kind)
       : fd_(std::move(fd)), writable_(writable), id_(id), kind_(kind) {}
   std::uint64_t bytes_in_memory(std::uint64_t offset, std::uint64_t want);
 
-  OwnedFd fd_;
-  OwnedFd extents_;  // kShmem: a file object of its own, whose position is nobody else's
+  FileDescriptor fd_;
+  FileDescriptor extents_;  // kShmem: a file object of its own, whose position is nobody else's
   bool writable_;
   mmu::FileId id_;
   mmu::FileKind kind_;

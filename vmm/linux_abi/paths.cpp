@@ -19,7 +19,7 @@ SysResult<HostPath> behind(Task& task, const proc::Node& node) {
   if (!is_link(node) || followed(task, node)) {
     auto file = open_virtual(task, is_link(node) ? *followed(task, node) : node, O_PATH);
     if (!file) return tl::unexpected(file.error());
-    OwnedFd fd(::fcntl((*file)->host_fd(), F_DUPFD_CLOEXEC, 0));
+    FileDescriptor fd(::fcntl((*file)->host_fd(), F_DUPFD_CLOEXEC, 0));
     if (!fd) return sys_error(errno);
     HostPath path = host_descriptor(fd.get());
     path.hold = std::move(fd);

@@ -34,13 +34,13 @@ std::optional<int> dev_descriptor(std::string_view name) {
 
 // An empty file that cannot change, opened with the flags of the guest's: what fcntl and poll
 // are asked about.
-SysResult<OwnedFd> placeholder(int flags) {
-  OwnedFd made(::memfd_create("proc", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+SysResult<FileDescriptor> placeholder(int flags) {
+  FileDescriptor made(::memfd_create("proc", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!made) return sys_error(errno);
   if (::fcntl(made.get(), F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0) return sys_error(errno);
   if ((flags & O_PATH) != 0) return made;
   constexpr int kKept = O_ACCMODE | O_NONBLOCK | O_APPEND;
-  OwnedFd fd(::open(fmt::format("/proc/self/fd/{}", made.get()).c_str(), (flags & kKept) | O_CLOEXEC));
+  FileDescriptor fd(::open(fmt::format("/proc/self/fd/{}", made.get()).c_str(), (flags & kKept) | O_CLOEXEC));
   if (!fd) return sys_error(errno);
   return fd;
 }

@@ -37,7 +37,7 @@ inline SysResult<std::shared_ptr<OpenFile>> io_file(Task& task, int fd) {
   return file;
 }
 
-inline SyscallValue install(Task& task, OwnedFd fd, int flags) {
+inline SyscallValue install(Task& task, FileDescriptor fd, int flags) {
   auto number = task.files().install(std::make_shared<OpenFile>(std::move(fd), flags), (flags & O_CLOEXEC) != 0);
   if (!number) return propagate(number);
   return static_cast<std::uint64_t>(*number);

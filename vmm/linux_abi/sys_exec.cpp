@@ -35,9 +35,9 @@ SysResult<std::vector<std::string>> strings_from_user(Task& task, std::uint64_t 
   }
 }
 
-SysResult<OwnedFd> open_path(Task& task, int dirfd, const std::string& path, int at_flags) {
-  const auto open_host = [](int at, const std::string& name, int nofollow) -> SysResult<OwnedFd> {
-    OwnedFd fd(::openat(at, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | nofollow));
+SysResult<FileDescriptor> open_path(Task& task, int dirfd, const std::string& path, int at_flags) {
+  const auto open_host = [](int at, const std::string& name, int nofollow) -> SysResult<FileDescriptor> {
+    FileDescriptor fd(::openat(at, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | nofollow));
     if (!fd) return sys_error(errno);
     return fd;
   };
@@ -57,7 +57,7 @@ SysResult<OwnedFd> open_path(Task& task, int dirfd, const std::string& path, int
 }
 
 // Linux do_open_execat: a regular file that may be executed and that nobody is writing.
-SysResult<OwnedFd> open_program(Task& task, int dirfd, const std::string& path, int at_flags) {
+SysResult<FileDescriptor> open_program(Task& task, int dirfd, const std::string& path, int at_flags) {
   auto fd = open_path(task, dirfd, path, at_flags);
   if (!fd) return fd;
   struct stat st {};
@@ -68,7 +68,7 @@ SysResult<OwnedFd> open_program(Task& task, int dirfd, const std::string& path, 
   for (const auto& [pid, other] : task.processes().all())
     if (!other->exit_status() && other->files().writes_to(id)) return sys_error(ETXTBSY);
   // What the guest wrote through a mapping is in the file before it is loaded.
-  OwnedFd copy(::fcntl(fd->get(), F_DUPFD_CLOEXEC, 0));
+  FileDescriptor copy(::fcntl(fd->get(), F_DUPFD_CLOEXEC, 0));
   if (!copy) return sys_error(errno);
   task.coherence().before_read(OpenFile(std::move(copy), O_RDONLY), 0, static_cast<std::uint64_t>(st.st_size));
   return fd;
@@ -80,7 +80,8 @@ bool is_elf(int host_fd) {
 }
 
 // What scripts name, up to a program; argv as the interpreter gets it.
-SysResult<OwnedFd> follow_scripts(Task& task, OwnedFd fd, const std::string& name, std::vector<std::string>& argv) {
+SysResult<FileDescriptor> follow_scripts(Task& task, FileDescriptor fd, const std::string& name,
+                                         std::vector<std::string>& argv) {
   std::string script = name;
   for (unsigned depth = 0;; ++depth) {
     const auto line = read_script_line(fd.get());

@@ -27,7 +27,7 @@ SyscallValue reopen(Task& task, const SysResult<std::shared_ptr<OpenFile>>& file
     if (auto may = task.file_system().may_change(); !may) return propagate(may);
   }
   const std::string name = fmt::format("/proc/self/fd/{}", (*file)->host_fd());
-  OwnedFd again(::open(name.c_str(), (flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW)) | O_CLOEXEC | O_NOCTTY));
+  FileDescriptor again(::open(name.c_str(), (flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW)) | O_CLOEXEC | O_NOCTTY));
   if (again) return install(task, std::move(again), flags);
   if (errno != ENXIO) return sys_error(errno);
   auto number = task.files().install(*file, (flags & O_CLOEXEC) != 0);
@@ -74,15 +74,15 @@ SyscallValue await_other_end(Task& task, int flags) {
 
 // What open(2) is about to write to or to wait for, looked at before it does: Linux refuses to
 // write to a program that runs, and host calls must not wait.
-SysResult<OwnedFd> look_before(Task& task, int dirfd, const std::string& path, int flags) {
+SysResult<FileDescriptor> look_before(Task& task, int dirfd, const std::string& path, int flags) {
   const bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
-  if ((flags & O_PATH) != 0) return OwnedFd();
+  if ((flags & O_PATH) != 0) return FileDescriptor();
   auto there = task.file_system().open(task.files(), dirfd, path, O_PATH | (flags & O_NOFOLLOW), 0);
   struct stat st {};
-  if (!there || ::fstat(there->get(), &st) != 0) return OwnedFd();  // the call itself tells
+  if (!there || ::fstat(there->get(), &st) != 0) return FileDescriptor();  // the call itself tells
   if (S_ISREG(st.st_mode) && writes && task.processes().executes({st.st_dev, st.st_ino})) return sys_error(ETXTBSY);
   const bool waits = S_ISFIFO(st.st_mode) && (flags & O_NONBLOCK) == 0 && (flags & O_ACCMODE) != O_RDWR;
-  if (!waits || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return OwnedFd();
+  if (!waits || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return FileDescriptor();
   return there;
 }
 
@@ -140,7 +140,7 @@ SyscallValue make_pipe(Task& task, Gva to, int flags) {
   if ((flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) != 0) return sys_error(EINVAL);
   int host[2];
   if (::pipe2(host, flags | O_CLOEXEC) != 0) return sys_error(errno);
-  OwnedFd reader(host[0]), writer(host[1]);
+  FileDescriptor reader(host[0]), writer(host[1]);
   const auto r = install(task, std::move(reader), flags | O_RDONLY);
   if (!r) return r;
   const auto w = install(task, std::move(writer), flags | O_WRONLY);
@@ -160,7 +160,7 @@ SyscallValue sys_memfd_create(Task& task, const SyscallArgs& args) {
   const auto name = mmu::string_from_user(task.mm(), args.gva(0), kMaxName);
   if (!name) return sys_error(name.error() == Errno(ENAMETOOLONG) ? EINVAL : name.error().value());
   const std::uint32_t flags = args.u32(1);
-  OwnedFd fd(::memfd_create(name->c_str(), flags | MFD_CLOEXEC));
+  FileDescriptor fd(::memfd_create(name->c_str(), flags | MFD_CLOEXEC));
   if (!fd) return sys_error(errno);
   return install(task, std::move(fd), O_RDWR | ((flags & MFD_CLOEXEC) != 0 ? O_CLOEXEC : 0));
 }

@@ -38,7 +38,7 @@ SyscallValue sys_truncate(Task& task, const SyscallArgs& args) {
   if (S_ISDIR(st.st_mode)) return sys_error(EISDIR);
   if (!S_ISREG(st.st_mode)) return sys_error(EINVAL);
   if (auto may = task.file_system().may_change(); !may) return propagate(may);
-  OwnedFd fd(::open(where->name.c_str(), O_WRONLY | O_CLOEXEC));
+  FileDescriptor fd(::open(where->name.c_str(), O_WRONLY | O_CLOEXEC));
   if (!fd) return sys_error(errno);
   return resize(task, OpenFile(std::move(fd), O_WRONLY), args[1]);
 }

@@ -24,7 +24,7 @@ Task::Task(TaskConfig config, std::shared_ptr<mmu::AddressSpace> mm, Vcpu& vcpu,
   init_limits();
   if (!config_.inherit_stdio) return;
   for (int fd : {0, 1, 2}) {
-    OwnedFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    FileDescriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
     const int flags = copy ? ::fcntl(copy.get(), F_GETFL) : -1;
     if (flags < 0) continue;  // closed when we were started: closed for the guest
     static_cast<void>(files_->install_at(fd, std::make_shared<OpenFile>(std::move(copy), flags), false));

@@ -59,12 +59,12 @@ struct RseqState {
 struct TaskConfig {
   int pid = 1000, ppid = 1;  // ppid: of a process whose parent is not in the guest
   std::uint32_t uid = 0, euid = 0, gid = 0, egid = 0;
-  std::string program_path;                // what /proc/self/exe is
-  std::shared_ptr<const OwnedFd> program;  // the same, open for reading
-  std::uint64_t load_bias = 0;             // load address minus link address, for symbols
-  std::uint64_t memory_bytes = 0;          // what sysinfo calls RAM
-  std::uint64_t hwcap = 0, hwcap2 = 0;     // ExecRequest's, for the programs that it executes
-  bool inherit_stdio = true;               // guest 0, 1, 2 are the host process's
+  std::string program_path;                       // what /proc/self/exe is
+  std::shared_ptr<const FileDescriptor> program;  // the same, open for reading
+  std::uint64_t load_bias = 0;                    // load address minus link address, for symbols
+  std::uint64_t memory_bytes = 0;                 // what sysinfo calls RAM
+  std::uint64_t hwcap = 0, hwcap2 = 0;            // ExecRequest's, for the programs that it executes
+  bool inherit_stdio = true;                      // guest 0, 1, 2 are the host process's
 };
 
 // ITIMER_REAL.

@@ -12,29 +12,18 @@
 #include <cstring>
 #include <optional>
 
+#include "vmm/host/handles.hpp"
+
 namespace faultline::vmm {
 namespace {
 
 constexpr const char* kEvent = "events/exceptions/page_fault_user/";
 
-class Descriptor {
- public:
-  explicit Descriptor(long fd) : fd_(static_cast<int>(fd)) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(Descriptor&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
+// Invalid where the system call failed.
+FileDescriptor descriptor(long fd) { return FileDescriptor(static_cast<int>(fd)); }
 
 std::optional<std::string> contents(int folder, const std::string& name) {
-  const Descriptor file(::openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC));
+  const FileDescriptor file(::openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return {};
   std::string all;
   std::array<char, 4096> part{};
@@ -44,17 +33,17 @@ std::optional<std::string> contents(int folder, const std::string& name) {
   return all;
 }
 
-Descriptor own_mount() {
-  const Descriptor context(::syscall(SYS_fsopen, "tracefs", FSOPEN_CLOEXEC));
+FileDescriptor own_mount() {
+  const FileDescriptor context = descriptor(::syscall(SYS_fsopen, "tracefs", FSOPEN_CLOEXEC));
   if (!context || ::syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
-    return Descriptor(-1);
+    return {};
   }
-  return Descriptor(::syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, 0));
+  return descriptor(::syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, 0));
 }
 
-Descriptor tracefs() {
+FileDescriptor tracefs() {
   for (const char* place : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
-    Descriptor folder(::open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    FileDescriptor folder(::open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder && ::faccessat(folder.get(), kEvent, F_OK, 0) == 0) return folder;
   }
   return own_mount();
@@ -74,7 +63,7 @@ std::optional<std::uint64_t> offset_of(const std::string& format, const std::str
 
 FaultTracepoint find_fault_tracepoint() {
   FaultTracepoint result;
-  const Descriptor folder = tracefs();
+  const FileDescriptor folder = tracefs();
   if (!folder) {
     result.why_not = fmt::format("tracefs: {}", std::strerror(errno));
     return result;

@@ -10,15 +10,15 @@
 namespace faultline::test {
 namespace {
 
+using vmm::FileDescriptor;
 using vmm::linux_abi::BlockingOpen;
-using vmm::linux_abi::OwnedFd;
 
 class BlockingOpenTest : public testing::Test {
  protected:
   BlockingOpenTest() { EXPECT_EQ(::mkfifo(path().c_str(), 0600), 0); }
   std::string path() const { return folder_.path() + "/pipe"; }
   std::shared_ptr<BlockingOpen> start(int flags) {
-    return BlockingOpen::start(OwnedFd(::open(path().c_str(), O_PATH | O_CLOEXEC)), flags);
+    return BlockingOpen::start(FileDescriptor(::open(path().c_str(), O_PATH | O_CLOEXEC)), flags);
   }
   static bool has_result(const BlockingOpen& open, int ms) {
     pollfd p{open.event_fd(), POLLIN, 0};
@@ -46,10 +46,10 @@ TEST_F(BlockingOpenTest, TheEndsMeet) {
 TEST_F(BlockingOpenTest, GivingUpLeavesNoThreadAndNoEnd) {
   start(O_WRONLY).reset();
   // Nobody holds the other end: without waiting there is nobody to write to.
-  const OwnedFd writer(::open(path().c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  const FileDescriptor writer(::open(path().c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
   EXPECT_FALSE(writer);
   start(O_RDONLY).reset();
-  const OwnedFd again(::open(path().c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  const FileDescriptor again(::open(path().c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
   EXPECT_FALSE(again);
 }
 

@@ -5,17 +5,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "vmm/linux_abi/owned_fd.hpp"
+#include "vmm/host/handles.hpp"
 
 namespace faultline::test {
 namespace {
 
-using vmm::linux_abi::OwnedFd;
+using vmm::FileDescriptor;
 using vmm::linux_abi::read_script_line;
 using vmm::linux_abi::ScriptLine;
 
 auto line_of(const std::string& text) {
-  const OwnedFd fd(::memfd_create("script", MFD_CLOEXEC));
+  const FileDescriptor fd(::memfd_create("script", MFD_CLOEXEC));
   EXPECT_EQ(::write(fd.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
   return read_script_line(fd.get());
 }

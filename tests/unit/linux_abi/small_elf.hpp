@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "vmm/linux_abi/owned_fd.hpp"
+#include "vmm/host/handles.hpp"
 
 namespace faultline::test {
 
@@ -56,8 +56,8 @@ struct SmallElf {
   }
 };
 
-inline vmm::linux_abi::OwnedFd file_with(const std::string& bytes) {
-  vmm::linux_abi::OwnedFd fd(::memfd_create("test", MFD_CLOEXEC));
+inline vmm::FileDescriptor file_with(const std::string& bytes) {
+  vmm::FileDescriptor fd(::memfd_create("test", MFD_CLOEXEC));
   EXPECT_TRUE(fd.valid());
   EXPECT_EQ(::pwrite(fd.get(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
   return fd;

@@ -33,7 +33,7 @@ namespace {
 
 // Waits for its end through a descriptor of the process. Kills it when patience is at an end.
 int wait_or_kill(pid_t pid, std::chrono::milliseconds patience) {
-  const Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  const FileDescriptor process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   pollfd ended{process.get(), POLLIN, 0};
   int status = 0;
   if (::poll(&ended, 1, static_cast<int>(patience.count())) <= 0) ::kill(pid, SIGKILL);

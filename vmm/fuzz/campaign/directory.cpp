@@ -141,7 +141,7 @@ Result<CampaignDirectory::State> CampaignDirectory::update(Means means,
                                                            const std::function<Result<void>(State&)>& change) {
   const std::string lock_file = path_ + "/lock", coverage_file = path_ + "/coverage",
                     stats_file = path_ + "/stats.json";
-  const Descriptor lock(::open(lock_file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644));
+  const FileDescriptor lock(::open(lock_file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644));
   if (!lock.valid()) return fail(fmt::format("{}: {}", lock_file, std::strerror(errno)));
   while (::flock(lock.get(), LOCK_EX) != 0) {
     if (errno != EINTR) return fail(fmt::format("{}: {}", lock_file, std::strerror(errno)));

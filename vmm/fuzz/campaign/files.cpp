@@ -52,29 +52,11 @@ struct CloseFolder {
 
 }  // namespace
 
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  if (this != &other) {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = other.release();
-  }
-  return *this;
-}
-
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
-int Descriptor::release() {
-  const int fd = fd_;
-  fd_ = -1;
-  return fd;
-}
-
 Result<void> write_whole(const std::string& folder, std::string_view name, std::span<const std::byte> bytes) {
-  const Descriptor at(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const FileDescriptor at(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!at.valid()) return failed(folder);
   const std::string temporary = temporary_name(), whole(name);
-  const Descriptor file(::openat(at.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  const FileDescriptor file(::openat(at.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (!file.valid()) return failed(folder + "/" + temporary);
   const bool written = write_all(file.get(), bytes) && ::fsync(file.get()) == 0;
   if (!written || ::renameat(at.get(), temporary.c_str(), at.get(), whole.c_str()) != 0) {
@@ -93,7 +75,7 @@ Result<void> write_whole(const std::string& folder, std::string_view name, std::
 
 Result<std::vector<std::byte>> read_whole(const std::string& path, std::size_t limit) {
   // A pipe would keep its opener waiting.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat info {};
   if (!file.valid() && errno == ELOOP) return fail(path + ": byte 0: a symbolic link; only files are read here");
   if (!file.valid() || ::fstat(file.get(), &info) != 0) return failed(path);

@@ -8,26 +8,12 @@
 #include <vector>
 
 #include "mmu/base/result.hpp"
+#include "vmm/host/handles.hpp"
 
 namespace faultline::vmm::fuzz {
 
 // What a temporary file's name begins with. One that is left over is nobody's.
 inline constexpr std::string_view kTemporary = ".tmp-";
-
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  ~Descriptor();
-  [[nodiscard]] int get() const { return fd_; }
-  [[nodiscard]] bool valid() const { return fd_ >= 0; }
-  int release();
-
- private:
-  int fd_ = -1;
-};
 
 // Writes `folder`/`name` through a temporary file there: written, synchronised, renamed, and the
 // folder synchronised. Nobody ever sees a part of it.

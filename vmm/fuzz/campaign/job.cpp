@@ -55,9 +55,9 @@ Result<Job> Job::create(const CampaignDirectory& directory, unsigned number) {
 Result<void> Job::start(const std::function<int(RunningProgram&, MessageWriter)>& work) {
   std::array<int, 2> pipe{};
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return fail(fmt::format("a job's pipe: {}", std::strerror(errno)));
-  messages_ = Descriptor(pipe[0]);
-  Descriptor writer(pipe[1]);
-  stderr_ = Descriptor(::memfd_create("standard error of a job", MFD_CLOEXEC));
+  messages_ = FileDescriptor(pipe[0]);
+  FileDescriptor writer(pipe[1]);
+  stderr_ = FileDescriptor(::memfd_create("standard error of a job", MFD_CLOEXEC));
   ::fcntl(messages_.get(), F_SETFL, O_NONBLOCK);
   reader_.emplace(messages_.get());
   for (std::size_t place = 0; place < RunningProgram::kPlaces; ++place) {

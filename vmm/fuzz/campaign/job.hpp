@@ -35,7 +35,7 @@ class Job {
  private:
   explicit Job(RunningProgram running) : running_(std::move(running)) {}
   RunningProgram running_;
-  Descriptor messages_, stderr_;
+  FileDescriptor messages_, stderr_;
   std::optional<MessageReader> reader_;
   pid_t pid_ = -1;
   bool hung_ = false;

@@ -56,11 +56,11 @@ Available available_judges(std::span<const std::string> names, std::string_view 
   for (const std::string& name : names) {
     std::array<int, 2> pipe{};
     FL_CHECK(::pipe2(pipe.data(), O_CLOEXEC) == 0);
-    const Descriptor reader(pipe[0]);
-    Descriptor writer(pipe[1]);
+    const FileDescriptor reader(pipe[0]);
+    FileDescriptor writer(pipe[1]);
     const pid_t child = ::fork();
     if (child == 0) ::_exit(try_judge(name, backend, writer.get()) ? 0 : 1);
-    writer = Descriptor();
+    writer = FileDescriptor();
     std::array<char, 1024> said{};
     const ssize_t n = ::read(reader.get(), said.data(), said.size());
     int status = 0;

@@ -32,7 +32,7 @@ Result<RunningProgram> RunningProgram::create(const std::string& folder, unsigne
   std::string path = fmt::format("{}/{}-{}", folder, ::getpid(), job);
   // One of a dead process with the same number may be there.
   ::unlink(path.c_str());
-  Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+  FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
   if (!file.valid() || ::flock(file.get(), LOCK_EX) != 0 || ::ftruncate(file.get(), sizeof(Page)) != 0)
     return fail(fmt::format("{}: {}", path, std::strerror(errno)));
   void* at = ::mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
@@ -88,7 +88,7 @@ std::vector<RunningProgram::Entry> RunningProgram::entries() const { return read
 std::uint64_t RunningProgram::turn() const { return page_->turn.load(std::memory_order_acquire); }
 
 std::vector<Program> RunningProgram::take_over(const std::string& path) {
-  const Descriptor file(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  const FileDescriptor file(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat info {};
   if (!file.valid() || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return {};  // its job lives

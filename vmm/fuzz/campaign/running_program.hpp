@@ -42,12 +42,12 @@ class RunningProgram {
 
  private:
   struct Page;
-  RunningProgram(std::string path, Descriptor file, Page* page, int creator)
+  RunningProgram(std::string path, FileDescriptor file, Page* page, int creator)
       : path_(std::move(path)), file_(std::move(file)), page_(page), creator_(creator) {}
   static std::vector<Entry> read(const Page& page);
 
   std::string path_;
-  Descriptor file_;
+  FileDescriptor file_;
   Page* page_;
   int creator_;
 };

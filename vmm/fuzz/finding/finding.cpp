@@ -109,7 +109,7 @@ Result<std::string> write_finding(const std::string& root, const Finding& findin
   if (::mkdir(temporary.path().c_str(), 0755) != 0)
     return fail(fmt::format("{}: {}", temporary.path(), std::strerror(errno)));
   if (const auto written = write_files(temporary.path(), finding); !written) return tl::unexpected(written.error());
-  const Descriptor at(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const FileDescriptor at(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (::rename(temporary.path().c_str(), path.c_str()) != 0 && errno != EEXIST && errno != ENOTEMPTY)
     return fail(fmt::format("{}: {}", path, std::strerror(errno)));
   if (at.valid()) ::fsync(at.get());
