@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "vmm/linux_abi/support.hpp"
+#include "vmm/host/clock.hpp"
 
 namespace faultline::tools {
 namespace {
@@ -21,10 +21,10 @@ std::uint64_t resident_pages(vmm::Session& session) {
 }  // namespace
 
 LiveStatistics::LiveStatistics(vmm::Session& session, vmm::LogFormat format)
-    : session_(session), format_(format), began_ns_(vmm::linux_abi::monotonic_ns()), last_ns_(began_ns_) {}
+    : session_(session), format_(format), began_ns_(vmm::monotonic_ns()), last_ns_(began_ns_) {}
 
 void LiveStatistics::print() {
-  const std::uint64_t now_ns = vmm::linux_abi::monotonic_ns();
+  const std::uint64_t now_ns = vmm::monotonic_ns();
   const vmm::RunStatistics& now = session_.runner().statistics();
   const std::uint64_t elapsed = std::max<std::uint64_t>(now_ns - last_ns_, 1);
   format_ == vmm::LogFormat::kText ? print_text(now, elapsed) : print_json(now, elapsed);

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "vmm/linux_abi/support.hpp"
+#include "vmm/host/clock.hpp"
 
 namespace faultline::vmm::gdb {
 
@@ -21,11 +21,11 @@ Server::Server(ServerConfig config, Vcpu& vcpu, std::unique_ptr<Tracee> tracee, 
 
 void Server::begin(std::function<bool()> let_go) {
   let_go_ = std::move(let_go);
-  const std::uint64_t began = linux_abi::monotonic_ns();
+  const std::uint64_t began = monotonic_ns();
   config_.say(fmt::format("waiting for gdb: target remote {}", place_));
   FileDescriptor client = listener_->accept(let_go_);
   listener_.reset();
-  held_ns_ += linux_abi::monotonic_ns() - began;
+  held_ns_ += monotonic_ns() - began;
   if (!client.valid()) return;
   connection_ = std::make_unique<Connection>(std::move(client), [this] { vcpu_.kick(); });
   protocol_ = std::make_unique<Protocol>(*tracee_, config_.monitor,
@@ -40,7 +40,7 @@ void Server::hold(const Stop& stop) {
 }
 
 void Server::hold_until_resumed(const Stop& stop) {
-  const std::uint64_t began = linux_abi::monotonic_ns();
+  const std::uint64_t began = monotonic_ns();
   std::optional<Resume> resume;
   while (connection_ != nullptr && !resume) {
     switch (connection_->receive(let_go_)) {
@@ -56,7 +56,7 @@ void Server::hold_until_resumed(const Stop& stop) {
       }
     }
   }
-  held_ns_ += linux_abi::monotonic_ns() - began;
+  held_ns_ += monotonic_ns() - began;
   if (!resume) return;
   switch (resume->how) {
     case Resume::How::kRun:
@@ -134,12 +134,11 @@ void Server::say_goodbye(const std::string& reply) {
   constexpr std::uint64_t kPatienceNs = 1'000'000'000;
   connection_->stop_watching();
   connection_->send(reply);
-  const std::uint64_t end = linux_abi::monotonic_ns() + kPatienceNs;
+  const std::uint64_t end = monotonic_ns() + kPatienceNs;
   Connection::Heard heard{};
   do {
-    heard = connection_->receive([end] { return linux_abi::monotonic_ns() >= end; });
-  } while ((heard == Connection::Heard::kPacket || heard == Connection::Heard::kInterrupt) &&
-           linux_abi::monotonic_ns() < end);
+    heard = connection_->receive([end] { return monotonic_ns() >= end; });
+  } while ((heard == Connection::Heard::kPacket || heard == Connection::Heard::kInterrupt) && monotonic_ns() < end);
   part({});
 }
 

@@ -4,9 +4,9 @@
 #include <linux/audit.h>
 
 #include <array>
-#include <ctime>
 
 #include "guest/abi.h"
+#include "vmm/host/clock.hpp"
 #include "vmm/hosted/stub_start.hpp"
 
 namespace faultline::vmm::hosted {
@@ -26,12 +26,6 @@ constexpr std::uint64_t kMaxRepeats = 1000;
 constexpr std::uint64_t kIntBytes = 2;
 constexpr std::uint32_t kInt80Error = 0x80 * 8 + 2;
 constexpr Gva kVsyscallPage{0xffff'ffff'ff60'0000};
-
-std::uint64_t now_ns() {
-  timespec t{};
-  ::clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(t.tv_nsec);
-}
 
 bool in_upper_half(Gva address) { return address.raw() >> 63 != 0; }
 
@@ -199,11 +193,11 @@ Result<VcpuEvent> HostedVcpu::run() {
   if (answered_ && !in_upper_half(answered_->address)) shadow_.resolve(answered_->address, answered_->error);
   answered_.reset();
   store_registers();
-  times_.entered_ns = now_ns();
+  times_.entered_ns = monotonic_ns();
   repeats_ = 0;
   for (;;) {
     enter();
-    times_.left_ns = now_ns();
+    times_.left_ns = monotonic_ns();
     exit_.reason = static_cast<std::uint32_t>(frame_.info.si_signo);
     ++exit_.entries;
     if (dead_) return fatal(fmt::format("the process that runs the guest died: {}", stub_->obituary()));

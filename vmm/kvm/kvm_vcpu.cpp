@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
-#include <ctime>
 
+#include "vmm/host/clock.hpp"
 #include "vmm/kvm/fatal.hpp"
 #include "vmm/kvm/kick_signal.hpp"
 
@@ -23,12 +23,6 @@ constexpr std::uint64_t kForcedFlags = 0x202;
 constexpr std::uint64_t kTrapFlag = 1U << 8;
 
 constexpr unsigned kDebug = 1, kDoubleFault = 8, kGeneralProtection = 13, kPageFault = 14;
-
-std::uint64_t now_ns() {
-  timespec t{};
-  ::clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(t.tv_nsec);
-}
 
 bool in_upper_half(Gva address) { return address.raw() >> 63 != 0; }
 
@@ -169,10 +163,10 @@ int KvmVcpu::enter() {
   }();
   thread_.store(self, std::memory_order_seq_cst);
   ++entries_;
-  times_.entered_ns = now_ns();
+  times_.entered_ns = monotonic_ns();
   const int result = ::ioctl(vcpu_.get(), KVM_RUN, 0);
   const int status = result == 0 ? 0 : errno;
-  times_.left_ns = now_ns();
+  times_.left_ns = monotonic_ns();
   thread_.store(0, std::memory_order_release);
   return status;
 }

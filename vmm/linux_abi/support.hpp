@@ -46,7 +46,4 @@ inline SyscallValue install(Task& task, FileDescriptor fd, int flags) {
 // As getrusage and wait4 write it.
 rusage to_rusage(const ResourceUse& use);
 
-// CLOCK_MONOTONIC in nanoseconds.
-std::uint64_t monotonic_ns();
-
 }  // namespace faultline::vmm::linux_abi

@@ -4,6 +4,7 @@
 
 #include <ctime>
 
+#include "vmm/host/clock.hpp"
 #include "vmm/linux_abi/families.hpp"
 #include "vmm/linux_abi/wait.hpp"
 

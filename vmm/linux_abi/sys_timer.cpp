@@ -2,6 +2,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 
+#include "vmm/host/clock.hpp"
 #include "vmm/linux_abi/families.hpp"
 #include "vmm/linux_abi/process_table.hpp"
 #include "vmm/linux_abi/support.hpp"

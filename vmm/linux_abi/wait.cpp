@@ -5,15 +5,11 @@
 
 #include <algorithm>
 
+#include "vmm/host/clock.hpp"
+
 namespace faultline::vmm::linux_abi {
 namespace {
 constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
-}
-
-std::uint64_t monotonic_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * kNsPerSecond + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 WaitResult wait_until(Task& task, std::optional<std::uint64_t> deadline_ns) {

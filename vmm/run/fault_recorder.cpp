@@ -1,17 +1,11 @@
 #include "vmm/run/fault_recorder.hpp"
 
-#include <chrono>
-
 #include "mmu/space/uaccess.hpp"
+#include "vmm/host/clock.hpp"
 
 namespace faultline::vmm {
 
 namespace {
-std::uint64_t now_ns() {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count());
-}
 constexpr std::uint64_t elapsed(std::uint64_t from, std::uint64_t to) { return to > from ? to - from : 0; }
 }  // namespace
 
@@ -41,14 +35,14 @@ void FaultRecorder::finish() {
 
 mmu::EditLog* FaultRecorder::began(const mmu::AddressSpace& mm, const mmu::FaultRequest& request) {
   finish();  // a second fault of the same system call: the first one never entered the guest
-  began_ns_ = now_ns();
+  began_ns_ = monotonic_ns();
   decided_ns_ = 0;
   record_.edits.clear();
   record_.before = mm.tables().walk(request.address);
   return &record_.edits;
 }
 
-void FaultRecorder::decided() { decided_ns_ = now_ns(); }
+void FaultRecorder::decided() { decided_ns_ = monotonic_ns(); }
 
 void FaultRecorder::gather_input(const mmu::AddressSpace& mm) {
   input_.regs = vcpu_.regs();
@@ -70,7 +64,7 @@ void FaultRecorder::load_vectors() {
 
 void FaultRecorder::ended(const mmu::AddressSpace& mm, const mmu::FaultRequest& request,
                           const mmu::FaultOutcome& outcome) {
-  const std::uint64_t ended = now_ns();
+  const std::uint64_t ended = monotonic_ns();
   const bool user = request.origin == mmu::FaultOrigin::kUser;
   record_.backend = vcpu_.capabilities().backend;
   record_.vcpu = vcpu_.index();

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "vmm/host/clock.hpp"
 #include "vmm/linux_abi/support.hpp"
 
 namespace faultline::vmm {
@@ -74,7 +75,7 @@ Result<std::unique_ptr<RunRecorder>> RunRecorder::create(const RecordOptions& op
                                         {.ring_bytes = options.ring_bytes, .on_error = options.on_error});
   if (!writer) return tl::unexpected(writer.error());
   recorder->writer_ = std::move(*writer);
-  recorder->base_ns_ = linux_abi::monotonic_ns();
+  recorder->base_ns_ = monotonic_ns();
   recorder->active_ = true;
   return recorder;
 }
@@ -82,7 +83,7 @@ Result<std::unique_ptr<RunRecorder>> RunRecorder::create(const RecordOptions& op
 std::uint64_t RunRecorder::since_start(std::uint64_t monotonic_ns) const {
   return monotonic_ns > base_ns_ ? monotonic_ns - base_ns_ : 0;
 }
-std::uint64_t RunRecorder::now() const { return since_start(linux_abi::monotonic_ns()); }
+std::uint64_t RunRecorder::now() const { return since_start(monotonic_ns()); }
 
 // Whatever is written happened after the fault that still waits for its resume time.
 void RunRecorder::write(std::uint32_t process, std::uint64_t time_ns, const recording::Body& body) {

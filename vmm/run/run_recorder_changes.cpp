@@ -1,7 +1,6 @@
 // What operations change: processes, VMAs, and the whole of it for a keyframe.
 #include <algorithm>
 
-#include "vmm/linux_abi/support.hpp"
 #include "vmm/run/run_recorder.hpp"
 
 namespace faultline::vmm {

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "vmm/linux_abi/support.hpp"
+#include "vmm/host/clock.hpp"
 #include "vmm/run/watchdog.hpp"
 
 namespace faultline::vmm {
@@ -56,7 +56,7 @@ std::optional<RunEnd> Runner::handle(const SyscallEvent&) {
 std::optional<RunEnd> Runner::handle(const InterruptedEvent&) {
   ++statistics_.interrupts;
   // It may have come of a kick that was there before the guest was entered: no time passed, then.
-  if (tick_) left_ns_ = linux_abi::monotonic_ns();
+  if (tick_) left_ns_ = monotonic_ns();
   return std::nullopt;
 }
 
@@ -117,7 +117,7 @@ void Runner::take_turn(linux_abi::Task& task) {
   if (task_ == &task) return;
   task_ = &task;
   storm_ = &storms_.try_emplace(task.pid(), limits_.storm).first->second;
-  accounted_ns_ = linux_abi::monotonic_ns();
+  accounted_ns_ = monotonic_ns();
   idle_ns_ = idle_ns();
   if (recorder_ != nullptr) recorder_->set_process(static_cast<std::uint32_t>(task.pid()));
   if (recording_ != nullptr) recording_->switched_to(task);
@@ -151,7 +151,7 @@ Result<std::optional<RunEnd>> Runner::step() {
   const auto task = scheduler_.next(left_ns_);
   if (!task) return tl::unexpected(task.error());
   if (*task == nullptr) {
-    left_ns_ = linux_abi::monotonic_ns();
+    left_ns_ = monotonic_ns();
     if (processes_.all_stopped()) stop_with_guest();
     return std::nullopt;
   }
@@ -192,7 +192,7 @@ void Runner::set_ticker(std::chrono::nanoseconds interval, std::function<void()>
 
 void Runner::tick() {
   tick_();
-  next_tick_ns_ = std::max(next_tick_ns_ + tick_interval_ns_, linux_abi::monotonic_ns());
+  next_tick_ns_ = std::max(next_tick_ns_ + tick_interval_ns_, monotonic_ns());
   tick_timer_.set(next_tick_ns_);
 }
 
@@ -213,7 +213,7 @@ Result<RunEnd> Runner::run_to_end() {
   const Watchdog watchdog(vcpu_, limits_.time);
   watchdog_ = &watchdog;
   if (tick_) {
-    next_tick_ns_ = linux_abi::monotonic_ns() + tick_interval_ns_;
+    next_tick_ns_ = monotonic_ns() + tick_interval_ns_;
     tick_timer_.set(next_tick_ns_);
   }
   while (processes_.living() > 0) {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "vmm/linux_abi/support.hpp"
+#include "vmm/host/clock.hpp"
 
 namespace faultline::vmm {
 
@@ -65,7 +65,7 @@ void Scheduler::wake_ready(std::uint64_t timeout_ns) {
       waiters_.push_back(task.get());
     }
   }
-  const std::uint64_t before = linux_abi::monotonic_ns(), wake = earliest_wake();
+  const std::uint64_t before = monotonic_ns(), wake = earliest_wake();
   looked_at_ns_ = before;
   const std::uint64_t wait = std::min(timeout_ns, wake > before ? wake - before : 0);
   if (!fds_.empty() || wait != 0) {
@@ -74,7 +74,7 @@ void Scheduler::wake_ready(std::uint64_t timeout_ns) {
     for (std::size_t i = 0; ready > 0 && i < fds_.size(); ++i)
       if (fds_[i].revents != 0) waiters_[i]->wake();
   }
-  const std::uint64_t now = wait != 0 || wake != ~0ULL ? linux_abi::monotonic_ns() : before;
+  const std::uint64_t now = wait != 0 || wake != ~0ULL ? monotonic_ns() : before;
   statistics_.idle_ns += now - before;
   if (wake == ~0ULL) return;
   for (const auto& [pid, task] : processes_.all())
@@ -89,13 +89,13 @@ Result<Task*> Scheduler::choose(std::uint64_t now_ns) {
   if (task == nullptr) {
     std::uint64_t longest = kMaxWaitNs;
     if (processes_.timers_set) {
-      const std::uint64_t due = processes_.next_timer_ns(), now = linux_abi::monotonic_ns();
+      const std::uint64_t due = processes_.next_timer_ns(), now = monotonic_ns();
       longest = std::min(longest, due > now ? due - now : 0);
     }
     wake_ready(longest);
     task = next_runnable();
     if (task == nullptr) return nullptr;
-    now_ns = linux_abi::monotonic_ns();
+    now_ns = monotonic_ns();
   }
   if (auto switched = switch_to(*task); !switched) return tl::unexpected(switched.error());
   start_slice(now_ns);

@@ -15,8 +15,8 @@
 #include "tests/support/scratch_folder.hpp"
 #include "tests/unit/linux_abi/fake_vcpu.hpp"
 #include "tests/unit/support/guest_memory.hpp"
+#include "vmm/host/clock.hpp"
 #include "vmm/linux_abi/process_table.hpp"
-#include "vmm/linux_abi/support.hpp"
 #include "vmm/run/scheduler.hpp"
 
 namespace faultline::test {
@@ -78,7 +78,7 @@ class TaskTest : public testing::Test {
       std::int64_t result = once(number, args...);
       while (task->blocked()) {
         vmm::Scheduler scheduler(vcpu, *processes);
-        if (!scheduler.next(abi::monotonic_ns()).value()) continue;
+        if (!scheduler.next(vmm::monotonic_ns()).value()) continue;
         task->retry_syscall();
         if (task->blocked()) continue;
         task->deliver_signals();

@@ -21,7 +21,7 @@ class SchedulerTest : public TaskTest {
     if (task->blocked()) task->retry_syscall();
     return task->blocked() ? nullptr : task;
   }
-  std::uint64_t now() { return abi::monotonic_ns(); }
+  std::uint64_t now() { return vmm::monotonic_ns(); }
 
   vmm::Scheduler scheduler;
 };
