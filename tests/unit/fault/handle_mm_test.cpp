@@ -4,27 +4,14 @@
 
 #include "mmu/arch/swap_entry.hpp"
 #include "mmu/space/uaccess.hpp"
-#include "tests/unit/support/fault_fixture.hpp"
-#include "tests/unit/support/scripted_hooks.hpp"
+#include "tests/unit/support/hooked_fault_fixture.hpp"
 
 namespace faultline::mmu {
 namespace {
 
 constexpr std::uint32_t kRead = 4, kWrite = 6, kWriteProt = 7;
 
-class HandleMmTest : public FaultTest {
- protected:
-  void SetUp() override {
-    FaultTest::SetUp();
-    mm->fault_hooks = &hooks;
-  }
-  // Behind the back of every handler.
-  void poke(PteSlot slot, Pte value) {
-    const std::uint64_t raw = value.raw();
-    std::memcpy(g.frames.memory().at(slot.address()), &raw, sizeof raw);
-  }
-  ScriptedHooks hooks;
-};
+using HandleMmTest = HookedFaultTest;
 INSTANTIATE_TEST_SUITE_P(Modes, HandleMmTest, testing::ValuesIn(kPagingModes), test::mode_name);
 
 TEST_P(HandleMmTest, TheLoserOfARaceDropsWhatItMade) {

@@ -1,28 +1,14 @@
 // Entries that are neither empty nor present: markers, migration, NUMA hints, places on a swap that
 // there is not.
-#include <cstring>
-
 #include "mmu/arch/swap_entry.hpp"
-#include "tests/unit/support/fault_fixture.hpp"
-#include "tests/unit/support/scripted_hooks.hpp"
+#include "tests/unit/support/hooked_fault_fixture.hpp"
 
 namespace faultline::mmu {
 namespace {
 
 constexpr std::uint32_t kRead = 4, kWrite = 6;
 
-class NonpresentTest : public FaultTest {
- protected:
-  void SetUp() override {
-    FaultTest::SetUp();
-    mm->fault_hooks = &hooks;
-  }
-  void poke(PteSlot slot, Pte value) {
-    const std::uint64_t raw = value.raw();
-    std::memcpy(g.frames.memory().at(slot.address()), &raw, sizeof raw);
-  }
-  ScriptedHooks hooks;
-};
+using NonpresentTest = HookedFaultTest;
 INSTANTIATE_TEST_SUITE_P(Modes, NonpresentTest, testing::ValuesIn(kPagingModes), test::mode_name);
 
 TEST_P(NonpresentTest, Markers) {
