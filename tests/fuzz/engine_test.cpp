@@ -1,5 +1,4 @@
 // The engine and the processor over a vCPU: accesses made in an address space of mmu, on every backend.
-#include <gtest/gtest.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -8,9 +7,9 @@
 #include "mmu/space/fork.hpp"
 #include "mmu/space/operations.hpp"
 #include "mmu/space/uaccess.hpp"
+#include "tests/fuzz/backend_fixture.hpp"
 #include "vmm/fuzz/guest/vcpu_processor.hpp"
 #include "vmm/fuzz/layout.hpp"
-#include "vmm/kvm/system.hpp"
 #include "vmm/run/backend.hpp"
 
 namespace faultline::vmm::fuzz {
@@ -65,20 +64,16 @@ constexpr std::uint8_t kPlace = 2, kTop = 3, kNoncanonical = 6, kKernel = 7, kVs
 constexpr Address at(std::int32_t offset) { return {kPlace, offset}; }
 constexpr std::int32_t kPage = kPageSize;
 
-class EngineTest : public ::testing::TestWithParam<const char*> {
+class EngineTest : public BackendTest {
  protected:
   void SetUp() override {
-    const std::string backend = GetParam();
-    if (backend == "kvm") {
-      if (auto system = kvm::System::open(); !system) GTEST_SKIP() << system.error().message;
-    }
-    auto machine = create_machine({.memory_bytes = 64ULL << 20, .backend = backend});
+    BackendTest::SetUp();
+    if (over()) return;
+    auto machine = create_machine({.memory_bytes = 64ULL << 20, .backend = backend()});
     ASSERT_TRUE(machine) << machine.error().message;
     machine_ = std::move(*machine);
-    auto vcpu = machine_->create_vcpu();
-    if (!vcpu && backend == "hosted") GTEST_SKIP() << vcpu.error().message;
-    ASSERT_TRUE(vcpu) << vcpu.error().message;
-    vcpu_ = std::move(*vcpu);
+    take(machine_->create_vcpu(), vcpu_);
+    if (over()) return;
     auto engine = Engine::create(machine_->frames());
     ASSERT_TRUE(engine) << engine.error().message;
     engine_.emplace(std::move(*engine));
@@ -269,8 +264,7 @@ TEST_P(EngineTest, ControlBitsComeBack) {
   EXPECT_TRUE(processor_->reset_controls());
 }
 
-INSTANTIATE_TEST_SUITE_P(Backend, EngineTest, ::testing::Values("kvm", "hosted"),
-                         [](const auto& backend) { return std::string(backend.param); });
+INSTANTIATE_TEST_SUITE_P(Backend, EngineTest, every_backend(), backend_name);
 
 }  // namespace
 }  // namespace faultline::vmm::fuzz

@@ -1,29 +1,20 @@
 // The guest judge: what it sees of generated programs is what the model sees, whatever ran before.
-#include <gtest/gtest.h>
-
 #include <cstdlib>
 #include <random>
 
+#include "tests/fuzz/backend_fixture.hpp"
 #include "vmm/fuzz/generate.hpp"
-#include "vmm/fuzz/guest/guest_judge.hpp"
 #include "vmm/fuzz/known.hpp"
 #include "vmm/fuzz/text.hpp"
-#include "vmm/kvm/system.hpp"
 
 namespace faultline::vmm::fuzz {
 namespace {
 
-class GuestJudgeTest : public ::testing::TestWithParam<const char*> {
+class GuestJudgeTest : public GuestTest {
  protected:
   void SetUp() override {
-    const std::string backend = GetParam();
-    if (backend == "kvm") {
-      if (auto system = kvm::System::open(); !system) GTEST_SKIP() << system.error().message;
-    }
-    auto guest = GuestJudge::create(backend);
-    if (!guest && backend == "hosted") GTEST_SKIP() << guest.error().message;
-    ASSERT_TRUE(guest) << guest.error().message;
-    guest_ = std::move(*guest);
+    GuestTest::SetUp();
+    if (over()) return;
     auto model = make_model();
     ASSERT_TRUE(model) << model.error().message;
     model_ = std::move(*model);
@@ -58,7 +49,6 @@ class GuestJudgeTest : public ::testing::TestWithParam<const char*> {
     return wanted != nullptr ? static_cast<unsigned>(std::atoi(wanted)) : usually;
   }
 
-  std::unique_ptr<GuestJudge> guest_;
   std::unique_ptr<Judge> model_;
   std::optional<KnownDeviations> known_;
 };
@@ -67,8 +57,7 @@ TEST_P(GuestJudgeTest, SeesWhatTheModelSees) { compare_generated(programs(80), 1
 TEST_P(GuestJudgeTest, SeesTheSameOfFlippedEntries) { compare_generated(programs(40), 1'000'000, {.raw = true}); }
 TEST_P(GuestJudgeTest, SeesTheSameOfFailures) { compare_generated(programs(40), 2'000'000, {.failures = true}); }
 
-INSTANTIATE_TEST_SUITE_P(Backend, GuestJudgeTest, ::testing::Values("kvm", "hosted"),
-                         [](const auto& backend) { return std::string(backend.param); });
+INSTANTIATE_TEST_SUITE_P(Backend, GuestJudgeTest, every_backend(), backend_name);
 
 }  // namespace
 }  // namespace faultline::vmm::fuzz

@@ -1,15 +1,12 @@
 // Memory is put back between programs, and a program finds the same machine whatever ran before.
 #include "vmm/fuzz/guest/snapshot.hpp"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <random>
 
+#include "tests/fuzz/backend_fixture.hpp"
 #include "vmm/fuzz/generate.hpp"
-#include "vmm/fuzz/guest/guest_judge.hpp"
 #include "vmm/fuzz/text.hpp"
-#include "vmm/kvm/system.hpp"
 
 namespace faultline::vmm::fuzz {
 namespace {
@@ -45,18 +42,8 @@ Program generated(std::uint64_t seed, const GenerateOptions& options = {}) {
   return generate(random, options);
 }
 
-class SameMachineTest : public ::testing::TestWithParam<const char*> {
+class SameMachineTest : public GuestTest {
  protected:
-  void SetUp() override {
-    const std::string backend = GetParam();
-    if (backend == "kvm") {
-      if (auto system = kvm::System::open(); !system) GTEST_SKIP() << system.error().message;
-    }
-    auto guest = GuestJudge::create(backend);
-    if (!guest && backend == "hosted") GTEST_SKIP() << guest.error().message;
-    ASSERT_TRUE(guest) << guest.error().message;
-    guest_ = std::move(*guest);
-  }
   Trace run(const Program& program) {
     auto trace = guest_->run(program);
     if (!trace) ADD_FAILURE() << trace.error().message;
@@ -71,7 +58,6 @@ class SameMachineTest : public ::testing::TestWithParam<const char*> {
     for (std::size_t i = 0; i < before.steps.size(); ++i)
       EXPECT_EQ(before.steps[i].features, after.steps[i].features) << i;
   }
-  std::unique_ptr<GuestJudge> guest_;
 };
 
 TEST_P(SameMachineTest, AProgramComesOutTheSameWhateverRanBefore) {
@@ -130,8 +116,7 @@ TEST_P(SameMachineTest, AWrittenFrameIsFoundAndPutBack) {
   EXPECT_EQ(run(Program{}).broken, std::vector<std::string>{});
 }
 
-INSTANTIATE_TEST_SUITE_P(Backend, SameMachineTest, ::testing::Values("kvm", "hosted"),
-                         [](const auto& backend) { return std::string(backend.param); });
+INSTANTIATE_TEST_SUITE_P(Backend, SameMachineTest, every_backend(), backend_name);
 
 }  // namespace
 }  // namespace faultline::vmm::fuzz
