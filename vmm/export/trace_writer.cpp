@@ -1,6 +1,7 @@
 #include "vmm/export/trace_writer.hpp"
 
 #include "vmm/linux_abi/syscall.hpp"
+#include "vmm/recording/run_info_json.hpp"
 
 namespace faultline::vmm::exports {
 
@@ -27,14 +28,7 @@ TraceWriter::TraceWriter(fmt::memory_buffer& out, const recording::RunInfo& info
   json_.begin_object();
   json_.key("displayTimeUnit").string("ns");
   json_.key("otherData").begin_object();
-  json_.key("faultline").string(info.faultline_version);
-  json_.key("backend").string(info.backend);
-  json_.key("linux").string(info.linux_behaviour);
-  json_.key("host_kernel").string(info.host_kernel);
-  json_.key("cpu").string(info.cpu);
-  json_.key("command").begin_array();
-  for (const std::string& word : info.command) json_.string(word);
-  json_.end_array();
+  recording::write_run(json_, info);
   json_.key("memory_bytes").number(info.memory_bytes);
   json_.key("started_unix_ns").number(info.started_unix_ns);
   json_.end_object();

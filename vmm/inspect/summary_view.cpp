@@ -8,6 +8,7 @@
 #include "vmm/inspect/event_text.hpp"
 #include "vmm/inspect/painter.hpp"
 #include "vmm/record/printable.hpp"
+#include "vmm/recording/run_info_json.hpp"
 
 namespace faultline::vmm::inspect {
 
@@ -142,14 +143,7 @@ void write_recording(fmt::memory_buffer& out, const recording::RunInfo& info, co
   w.begin_object();
   w.key("kind").string("recording");
   w.key("version").number(1);
-  w.key("faultline").string(info.faultline_version);
-  w.key("backend").string(info.backend);
-  w.key("linux").string(info.linux_behaviour);
-  w.key("host_kernel").string(info.host_kernel);
-  w.key("cpu").string(info.cpu);
-  w.key("command").begin_array();
-  for (const std::string& word : info.command) w.string(word);
-  w.end_array();
+  recording::write_run(w, info);
   w.key("paging").string(name(info.mode));
   w.key("memory_bytes").number(info.memory_bytes);
   w.key("started_unix_ns").number(info.started_unix_ns);

@@ -1,12 +1,14 @@
 // The tables as bytes.
 #include "vmm/report_html/page_data.hpp"
 
+#include "vmm/recording/run_info_json.hpp"
+
 namespace faultline::vmm::report_html {
 
 namespace {
 
 // Changes with every change that an older page could not read.
-constexpr unsigned kPageDataVersion = 1;
+constexpr unsigned kPageDataVersion = 2;
 
 using Named = std::vector<std::pair<std::string, const Column*>>;
 
@@ -34,14 +36,7 @@ std::string PageData::finish(std::string_view problem) {
 void PageData::write_header(JsonWriter& w, std::string_view problem) const {
   w.begin_object();
   w.key("version").number(kPageDataVersion);
-  w.key("faultline").string(info_.faultline_version);
-  w.key("backend").string(info_.backend);
-  w.key("linux").string(info_.linux_behaviour);
-  w.key("host").string(info_.host_kernel);
-  w.key("cpu").string(info_.cpu);
-  w.key("command").begin_array();
-  for (const std::string& word : info_.command) w.string(word);
-  w.end_array();
+  recording::write_run(w, info_);
   w.key("memory").number(info_.memory_bytes);
   w.key("levels").number(mmu::levels(info_.mode));
   w.key("started").number(info_.started_unix_ns / 1'000'000);

@@ -3,7 +3,7 @@
 export interface LeftOut { faults: number; edits: number; vmas: number; exits: number; syscalls: number; signals: number; counters: number; spaces: number }
 
 export interface Header {
-  version: number; faultline: string; backend: string; linux: string; host: string; cpu: string;
+  version: number; faultline: string; backend: string; linux: string; host_kernel: string; cpu: string;
   command: string[]; memory: number; levels: number; started: number; ring: number;
   first: number; last: number; end_ns: number; end: string; status: number; problem: string;
   left_out: LeftOut;
@@ -14,7 +14,7 @@ export interface Header {
 
 export interface Wide { low: Uint32Array; high: Uint32Array }
 
-const kVersion = 1;
+const kVersion = 2;
 
 async function inflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));

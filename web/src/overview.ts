@@ -169,7 +169,7 @@ export class Overview {
       fact("resident at most", rss.length > 0 ? bytes(rss.reduce((most, pages) => Math.max(most, pages), 0) * 4096) : "–", `of ${bytes(header.memory)}`),
       fact("ended", header.end || "not recorded", header.end ? `status ${header.status}` : ""),
       fact("backend", header.backend, `${header.levels}-level, as Linux ${header.linux}`),
-      fact("host", header.host, header.cpu),
+      fact("host", header.host_kernel, header.cpu),
       fact("recorded", new Date(header.started).toISOString().replace("T", " ").slice(0, 19) + " UTC", `by faultline ${header.faultline}`));
   }
 }
