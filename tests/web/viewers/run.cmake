@@ -1,4 +1,6 @@
 # Makes the exports and opens them in the viewer, or says why it cannot.
+include(${CMAKE_CURRENT_LIST_DIR}/../../../cmake/npm_packages.cmake)
+
 find_program(CHROMIUM NAMES chromium chromium-browser google-chrome NO_CACHE)
 if(NOT NPM OR NOT NODE)
   message("web: skipped: nodejs and npm are not installed")
@@ -8,21 +10,10 @@ elseif(NOT CHROMIUM)
   return()
 endif()
 
-file(SHA256 ${SOURCE}/package-lock.json wanted)
-set(installed "")
-if(EXISTS ${BUILD}/node_modules/.lock)
-  file(READ ${BUILD}/node_modules/.lock installed)
-endif()
-if(NOT installed STREQUAL wanted)
-  file(COPY ${SOURCE}/package.json ${SOURCE}/package-lock.json DESTINATION ${BUILD})
-  execute_process(COMMAND ${NPM} ci --ignore-scripts --no-audit --no-fund --prefer-offline --fetch-retries=1
-                          --fetch-retry-mintimeout=1000 --fetch-timeout=20000 --loglevel=error
-                  WORKING_DIRECTORY ${BUILD} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
-  if(NOT status EQUAL 0)
-    message("web: skipped: npm ci ended with ${status}:\n${output}")
-    return()
-  endif()
-  file(WRITE ${BUILD}/node_modules/.lock ${wanted})
+fetch_npm_packages(problem)
+if(problem)
+  message("web: skipped: ${problem}")
+  return()
 endif()
 
 # A script finds its packages beside itself.
