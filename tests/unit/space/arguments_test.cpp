@@ -1,44 +1,10 @@
 // Wrong and odd arguments: every row is asked of the kernel as well, which decides.
-#include <sys/mman.h>
-#include <sys/syscall.h>
-
-#include "tests/unit/space/mirror_files.hpp"
+#include "tests/unit/space/arguments.hpp"
 
 namespace faultline::mmu {
 namespace {
 
-using testing::Mirror;
-using testing::MirrorFile;
-using testing::Request;
-using testing::Window;
-using testing::World;
-
-constexpr std::uint64_t kStart = 0x2000'0000'0000;
-constexpr std::uint64_t kPages = 64;
-constexpr std::uint64_t kTask = 0x7ffffffff000;
-constexpr std::uint64_t kMax = ~0ULL;
-constexpr std::uint64_t at(std::uint64_t page) { return kStart + page * kPageSize; }
-
-constexpr std::uint64_t kAnon = MAP_PRIVATE | MAP_ANONYMOUS, kSharedAnon = MAP_SHARED | MAP_ANONYMOUS;
-constexpr std::uint64_t kFixed = MAP_FIXED, kNoreplace = MAP_FIXED_NOREPLACE;
-constexpr std::uint64_t kRw = PROT_READ | PROT_WRITE;
-constexpr std::uint64_t kPg = kPageSize;
-constexpr std::uint64_t kMove = MREMAP_MAYMOVE, kTo = MREMAP_MAYMOVE | MREMAP_FIXED, kDontUnmap = 4;
-enum File : std::uint64_t { kMemory, kDisk, kReadOnly, kWriteOnly };
-
-// What the rows find: VMAs at pages 0-4 (rw), 4-6 (none), 8-12 (shared file), 12-13 (read-only
-// file, shared), 16-18 (grows down, rw), 20-22 (locked), 24-28 (rw, touched), 40-44 shared
-// anonymous. The rest is free.
-constexpr Request kSetting[] = {
-    {SYS_mmap, {at(0), 4 * kPg, kRw, kAnon | kFixed, 0, 0}},
-    {SYS_mmap, {at(4), 2 * kPg, PROT_NONE, kAnon | kFixed, 0, 0}},
-    {SYS_mmap, {at(8), 4 * kPg, kRw, MAP_SHARED | kFixed, kDisk, 0}},
-    {SYS_mmap, {at(12), kPg, PROT_READ, MAP_SHARED | kFixed, kReadOnly, 0}},
-    {SYS_mmap, {at(16), 2 * kPg, kRw, kAnon | kFixed | MAP_GROWSDOWN, 0, 0}},
-    {SYS_mmap, {at(20), 2 * kPg, kRw, kAnon | kFixed | MAP_LOCKED, 0, 0}},
-    {SYS_mmap, {at(24), 4 * kPg, kRw, kAnon | kFixed | MAP_POPULATE, 0, 0}},
-    {SYS_mmap, {at(40), 4 * kPg, kRw, kSharedAnon | kFixed, 0, 0}},
-};
+using namespace testing;
 
 constexpr Request kMmapRows[] = {
     {SYS_mmap, {0, 0, kRw, kAnon, 0, 0}},
@@ -317,171 +283,12 @@ constexpr Request kSyncRows[] = {
     {SYS_mincore, {at(1), kPg + 1}},
 };
 
-// For the rows below, besides: 30-32 sealed rw, 32-34 sealed r--, 34-36 droppable, 36-37 sealed
-// r-- private file, 37-38 sealed r-- shared file, 44-46 guarded in 44-48.
-constexpr std::uint64_t kDroppable = 0x08 | MAP_ANONYMOUS, kMseal = Request::kMseal;
-constexpr std::uint64_t kInstall = 102, kRemoveGuard = 103, kCollapse = 25;
-constexpr Request kNewSetting[] = {
-    {SYS_mmap, {at(30), 2 * kPg, kRw, kAnon | kFixed | MAP_POPULATE, 0, 0}},
-    {SYS_mmap, {at(32), 2 * kPg, PROT_READ, kAnon | kFixed, 0, 0}},
-    {SYS_mmap, {at(34), 2 * kPg, kRw, kDroppable | kFixed | MAP_POPULATE, 0, 0}},
-    {SYS_mmap, {at(36), kPg, PROT_READ, MAP_PRIVATE | kFixed, kDisk, 0}},
-    {SYS_mmap, {at(37), kPg, PROT_READ, MAP_SHARED | kFixed, kMemory, 0}},
-    {SYS_mmap, {at(44), 4 * kPg, kRw, kAnon | kFixed | MAP_POPULATE, 0, 0}},
-    {kMseal, {at(30), 4 * kPg, 0}},
-    {kMseal, {at(36), 2 * kPg, 0}},
-    {SYS_madvise, {at(44), 2 * kPg, kInstall}},
-};
-
-constexpr Request kNewRows[] = {
-    // Keys of a CPU that has none.
-    {SYS_pkey_alloc, {0, 0}},
-    {SYS_pkey_alloc, {1, 0}},
-    {SYS_pkey_alloc, {0, 4}},
-    {SYS_pkey_alloc, {0, kMax}},
-    {SYS_pkey_free, {0}},
-    {SYS_pkey_free, {kMax}},
-    {SYS_pkey_free, {16}},
-    {SYS_pkey_mprotect, {at(0), kPg, PROT_READ, kMax}},
-    {SYS_pkey_mprotect, {at(0), kPg, PROT_READ, 0}},
-    {SYS_pkey_mprotect, {at(0), kPg, PROT_READ, 1}},
-    {SYS_pkey_mprotect, {at(0), kPg, PROT_READ, kMax - 1}},
-    {SYS_pkey_mprotect, {at(0), 0, PROT_READ, 1}},
-    {SYS_pkey_mprotect, {at(0) + 1, kPg, PROT_READ, 1}},
-    {SYS_pkey_mprotect, {at(0), kMax, PROT_READ, 1}},
-    {SYS_pkey_mprotect, {at(0), kPg, 0x10, 1}},
-    {SYS_pkey_mprotect, {at(6), kPg, PROT_READ, 1}},
-    // Seals.
-    {kMseal, {at(0), kPg, 1}},
-    {kMseal, {at(0) + 1, kPg, 0}},
-    {kMseal, {at(0) + 1, 0, 0}},
-    {kMseal, {at(6), 0, 0}},
-    {kMseal, {at(6), kPg, 0}},
-    {kMseal, {at(3), 4 * kPg, 0}},
-    {kMseal, {at(1), kPg + 1, 0}},
-    {kMseal, {at(0), kMax, 0}},
-    {kMseal, {at(0), kMax - at(0), 0}},
-    {kMseal, {at(0), 1ULL << 63, 0}},
-    {kMseal, {at(8), 5 * kPg, 0}},
-    {kMseal, {at(24), 2 * kPg, 0}},
-    {kMseal, {at(30), 4 * kPg, 0}},
-    {SYS_munmap, {at(30), kPg}},
-    {SYS_munmap, {at(28), 3 * kPg}},
-    {SYS_munmap, {at(24), 7 * kPg}},
-    {SYS_munmap, {at(34), 3 * kPg}},
-    {SYS_mprotect, {at(30), kPg, PROT_READ}},
-    {SYS_mprotect, {at(30), kPg, kRw}},
-    {SYS_mprotect, {at(24), 8 * kPg, PROT_READ}},
-    {SYS_mremap, {at(30), kPg, kPg, 0, 0}},
-    {SYS_mremap, {at(30), 2 * kPg, kPg, 0, 0}},
-    {SYS_mremap, {at(30), kPg, 2 * kPg, kMove, 0}},
-    {SYS_mremap, {at(30), kPg, kPg, kTo, at(50)}},
-    {SYS_mremap, {at(0), kPg, kPg, kTo, at(30)}},
-    {SYS_mmap, {at(30), kPg, kRw, kAnon | kFixed, 0, 0}},
-    {SYS_mmap, {at(29), 2 * kPg, kRw, kAnon | kFixed, 0, 0}},
-    {SYS_mmap, {at(30), kPg, kRw, kAnon | kNoreplace, 0, 0}},
-    {SYS_mlock, {at(30), 4 * kPg}},
-    {SYS_madvise, {at(30), kPg, MADV_DONTNEED}},
-    {SYS_madvise, {at(30), kPg, MADV_DONTFORK}},
-    {SYS_madvise, {at(32), kPg, MADV_DONTNEED}},
-    {SYS_madvise, {at(32), kPg, MADV_FREE}},
-    {SYS_madvise, {at(32), kPg, MADV_DONTFORK}},
-    {SYS_madvise, {at(32), kPg, MADV_WIPEONFORK}},
-    {SYS_madvise, {at(32), kPg, MADV_REMOVE}},
-    {SYS_madvise, {at(32), kPg, 24}},
-    {SYS_madvise, {at(32), kPg, kInstall}},
-    {SYS_madvise, {at(32), kPg, kRemoveGuard}},
-    {SYS_madvise, {at(32), kPg, MADV_COLD}},
-    {SYS_madvise, {at(32), kPg, MADV_DODUMP}},
-    {SYS_madvise, {at(36), kPg, MADV_DONTNEED}},
-    {SYS_madvise, {at(37), kPg, MADV_DONTNEED}},
-    {SYS_madvise, {at(37), kPg, MADV_REMOVE}},
-    {SYS_madvise, {at(36), 2 * kPg, kInstall}},
-    // Droppable memory.
-    {SYS_mmap, {at(50), kPg, kRw, kDroppable | kFixed, 0, 0}},
-    {SYS_mmap, {at(50), kPg, PROT_NONE, kDroppable | kFixed | MAP_NORESERVE, 0, 0}},
-    {SYS_mmap, {at(50), kPg, kRw, 0x08 | kFixed, kMemory, 0}},
-    {SYS_mmap, {at(50), kPg, kRw, 0x09 | MAP_ANONYMOUS | kFixed, 0, 0}},
-    {SYS_mmap, {at(50), kPg, kRw, kDroppable | kFixed | MAP_LOCKED, 0, 0}},
-    {SYS_mmap, {at(50), kPg, kRw, kDroppable | kFixed | MAP_GROWSDOWN, 0, 0}},
-    {SYS_mmap, {at(50), kPg, kRw, kDroppable | kFixed | MAP_HUGETLB, 0, 0}},
-    {SYS_mmap, {at(50), kPg, kRw, kDroppable | kFixed, 0, kPg}},
-    {SYS_mlock, {at(34), 2 * kPg}},
-    {SYS_mlock2, {at(34), 2 * kPg, 1}},
-    {SYS_munlock, {at(34), 2 * kPg}},
-    {SYS_madvise, {at(34), kPg, MADV_KEEPONFORK}},
-    {SYS_madvise, {at(34), kPg, MADV_WIPEONFORK}},
-    {SYS_madvise, {at(34), kPg, MADV_DODUMP}},
-    {SYS_madvise, {at(34), kPg, MADV_DONTDUMP}},
-    {SYS_madvise, {at(34), kPg, MADV_MERGEABLE}},
-    {SYS_madvise, {at(34), 2 * kPg, MADV_FREE}},
-    {SYS_madvise, {at(34), 2 * kPg, MADV_DONTNEED}},
-    {SYS_mprotect, {at(34), kPg, PROT_READ}},
-    {SYS_mremap, {at(34), kPg, kPg, kTo, at(50)}},
-    // Guards.
-    {SYS_madvise, {at(0), 4 * kPg, kInstall}},
-    {SYS_madvise, {at(0) + 1, kPg, kInstall}},
-    {SYS_madvise, {at(4), kPg, kInstall}},
-    {SYS_madvise, {at(6), kPg, kInstall}},
-    {SYS_madvise, {at(3), 6 * kPg, kInstall}},
-    {SYS_madvise, {at(8), 2 * kPg, kInstall}},
-    {SYS_madvise, {at(12), kPg, kInstall}},
-    {SYS_madvise, {at(16), kPg, kInstall}},
-    {SYS_madvise, {at(20), kPg, kInstall}},
-    {SYS_madvise, {at(20), kPg, kRemoveGuard}},
-    {SYS_madvise, {at(18), 4 * kPg, kInstall}},
-    {SYS_madvise, {at(24), 2 * kPg, kRemoveGuard}},
-    {SYS_madvise, {at(40), 2 * kPg, kInstall}},
-    {SYS_madvise, {at(44), 4 * kPg, kRemoveGuard}},
-    {SYS_madvise, {at(44), 4 * kPg, MADV_DONTNEED}},
-    {SYS_madvise, {at(44), 4 * kPg, MADV_FREE}},
-    {SYS_madvise, {at(44), 4 * kPg, 22}},
-    {SYS_madvise, {at(44), 4 * kPg, 23}},
-    {SYS_madvise, {at(44), 4 * kPg, MADV_WILLNEED}},
-    {Request::kRead, {at(44)}},
-    {Request::kWrite, {at(45)}},
-    {Request::kWrite, {at(46)}},
-    {SYS_mlock, {at(44), 4 * kPg}},
-    {SYS_mincore, {at(44), 4 * kPg}},
-    {SYS_mprotect, {at(45), 2 * kPg, PROT_READ}},
-    {SYS_mremap, {at(44), 4 * kPg, 4 * kPg, kTo, at(50)}},
-    {SYS_munmap, {at(45), kPg}},
-    // Huge pages that cannot be.
-    {SYS_madvise, {at(0), 4 * kPg, kCollapse}},
-    {SYS_madvise, {at(8), 4 * kPg, kCollapse}},
-    {SYS_madvise, {at(6), kPg, kCollapse}},
-    {SYS_madvise, {at(0), 4 * kPg, MADV_HUGEPAGE}},
-    {SYS_madvise, {at(40), 4 * kPg, MADV_HUGEPAGE}},
-};
-
-// Each row in a fresh process and a fresh address space.
-void ask(std::span<const Request> rows, std::span<const Request> more_setting = {}) {
-  for (const Request& row : rows) {
-    World world;
-    const std::vector<MirrorFile> files = testing::make_mirror_files(world);
-    Mirror mirror({kStart, kStart + kPages * kPageSize}, files, world);
-    testing::close_mirror_files(files);
-    if (!mirror.ready()) GTEST_SKIP() << mirror.why();
-    for (const Request& step : kSetting) {
-      const auto difference = mirror.step(step);
-      ASSERT_FALSE(difference) << *difference;
-    }
-    for (const Request& step : more_setting) {
-      const auto difference = mirror.step(step);
-      ASSERT_FALSE(difference) << *difference;
-    }
-    const auto difference = mirror.step(row);
-    EXPECT_FALSE(difference) << *difference;
-  }
-}
-
 TEST(Arguments, Mmap) { ask(kMmapRows); }
 TEST(Arguments, Munmap) { ask(kUnmapRows); }
 TEST(Arguments, Mprotect) { ask(kProtectRows); }
 TEST(Arguments, Mremap) { ask(kRemapRows); }
 TEST(Arguments, Madvise) { ask(kAdviseRows); }
 TEST(Arguments, Mlock) { ask(kLockRows); }
-TEST(Arguments, SealsKeysGuardsAndDroppable) { ask(kNewRows, kNewSetting); }
 TEST(Arguments, MsyncAndMincore) { ask(kSyncRows); }
 
 }  // namespace
