@@ -64,7 +64,6 @@ struct ScriptedProcessor final : Processor {
   void invalidate(mmu::AddressSpace&, Gva) override { ++invalidated; }
   void entry_flipped(mmu::AddressSpace&, const FlippedEntry&) override { ++flipped_entries; }
   [[nodiscard]] std::optional<std::string> stale() override { return stale_translation; }
-  std::uint64_t take_guest_ns() { return 0; }
 };
 
 // A world in plain memory.
