@@ -5,8 +5,10 @@
 
 namespace faultline::vmm::fuzz {
 
-Apart::Apart(std::unique_ptr<Judge> judge)
-    : judge_(std::move(judge)), name_(judge_->name()), kind_(judge_->kind()), thread_([this] { work(); }) {}
+Apart::Apart(std::unique_ptr<Judge> judge, Told told)
+    : judge_(std::move(judge)), name_(judge_->name()), kind_(judge_->kind()), told_(std::move(told)), thread_([this] {
+        work();
+      }) {}
 
 Apart::~Apart() {
   {
@@ -19,7 +21,11 @@ Apart::~Apart() {
 
 Result<Trace> Apart::run(const Program& program) {
   std::promise<Result<Trace>> promise;
-  begin([&](Judge& judge) { promise.set_value(judge.run(program)); });
+  begin([&](Judge& judge) {
+    auto trace = judge.run(program);
+    if (trace && told_) told_(trace->guest);
+    promise.set_value(std::move(trace));
+  });
   return promise.get_future().get();
 }
 

@@ -17,7 +17,9 @@ namespace faultline::vmm::fuzz {
 
 class Apart final : public Judge {
  public:
-  explicit Apart(std::unique_ptr<Judge> judge);
+  // `told` hears, in the thread, what run() cost.
+  using Told = std::function<void(const GuestCost&)>;
+  explicit Apart(std::unique_ptr<Judge> judge, Told told = {});
   // Does first what was begun.
   ~Apart() override;
 
@@ -38,6 +40,7 @@ class Apart final : public Judge {
   std::unique_ptr<Judge> judge_;
   std::string name_;
   JudgeKind kind_;
+  Told told_;
   std::uint64_t idle_ns_ = 0;
   std::mutex lock_;  // of what follows
   std::condition_variable more_;

@@ -15,7 +15,7 @@ Panel::Panel(Judges judges, Tally& tally, RunningProgram* running, Guests guests
   std::size_t places = 1;
   for (std::size_t i = 0; i < judges_.size(); ++i) {
     if (i == observer_ || !judges_[i]->has_guest() || places++ == RunningProgram::kPlaces) continue;
-    auto apart = std::make_unique<Apart>(std::move(judges_[i]));
+    auto apart = std::make_unique<Apart>(std::move(judges_[i]), [this](const GuestCost& cost) { count(cost); });
     apart_[i] = apart.get();
     judges_[i] = std::move(apart);
   }
@@ -25,17 +25,21 @@ bool Panel::any_apart() const {
   return std::ranges::any_of(apart_, [](const Apart* apart) { return apart != nullptr; });
 }
 
+void Panel::count(const GuestCost& cost) {
+  tally_.add(Count::kGuestNs, cost.inside_ns);
+  tally_.add(Count::kControlNs, cost.control_ns);
+  tally_.add(Count::kEntries, cost.entries);
+  tally_.add(Count::kListEnds, cost.list_ends);
+  tally_.add(Count::kDrops, cost.full_drops);
+}
+
 Opinion Panel::timed(std::size_t judge, Judge& by, const Program& program) {
   const auto start = std::chrono::steady_clock::now();
   auto trace = by.run(program);
   const auto ns = (std::chrono::steady_clock::now() - start) / std::chrono::nanoseconds(1);
   tally_.judged(judge, static_cast<std::uint64_t>(ns), !trace);
   if (!trace) return {std::nullopt, trace.error().message};
-  tally_.add(Count::kGuestNs, trace->guest.inside_ns);
-  tally_.add(Count::kControlNs, trace->guest.control_ns);
-  tally_.add(Count::kEntries, trace->guest.entries);
-  tally_.add(Count::kListEnds, trace->guest.list_ends);
-  tally_.add(Count::kDrops, trace->guest.full_drops);
+  count(trace->guest);
   return {std::move(*trace), {}};
 }
 

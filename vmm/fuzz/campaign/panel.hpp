@@ -47,6 +47,7 @@ class Panel {
   [[nodiscard]] bool any_apart() const;
 
  private:
+  void count(const GuestCost& cost);
   Opinion timed(std::size_t judge, Judge& by, const Program& program);
   std::future<Opinion> begin(std::size_t judge, const Program& program);
 

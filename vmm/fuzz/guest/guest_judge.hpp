@@ -9,7 +9,7 @@ namespace faultline::vmm::fuzz {
 
 class GuestJudge final : public Judge {
  public:
-  static constexpr std::uint64_t kBytes = 128ULL << 20;  // one memory slot
+  static constexpr std::uint64_t kBytes = 256ULL << 20;  // one memory slot
 
   // `backend`: as MachineConfig::backend.
   static Result<std::unique_ptr<GuestJudge>> create(std::string_view backend);
@@ -42,7 +42,7 @@ class GuestJudge final : public Judge {
     Gfn end;
   };
   static constexpr std::uint64_t kArenaFrames = 1ULL << mmu::kMaxOrder;
-  static constexpr unsigned kArenas = 24;
+  static constexpr unsigned kArenas = 40;
 
   GuestJudge() = default;
   Result<void> set_up();
