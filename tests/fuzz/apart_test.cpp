@@ -52,22 +52,12 @@ TEST(Apart, WorksInOrderInAThreadOfItsOwn) {
   EXPECT_THAT(seen, testing::ElementsAre(1, 2, 3, 4)) << "what was begun is done before it goes";
 }
 
-// What the guest costs is what it says; features as the campaign's own tests have them.
+// What the guest costs is what it says.
 Trace seen_by_guest(const Program& program) {
   Trace trace = all_done(program, kOutcomeField);
   trace.guest.inside_ns = 1'000'000;
   trace.guest.control_ns = 1'000;
   trace.guest.entries = 3;
-  return trace;
-}
-Trace seen_by_model(const Program& program) {
-  Trace trace = all_done(program, kOutcomeField);
-  for (std::size_t i = 0; i < program.operations.size(); ++i) {
-    Met met;
-    met.level = static_cast<std::uint8_t>(1 + i % 4);
-    met.path = static_cast<std::uint8_t>(program.operations[i].op);
-    trace.steps[i].features.push_back(pack(met));
-  }
   return trace;
 }
 bool contains(const Program& program, Op op) {
@@ -83,7 +73,7 @@ CampaignEnd run_with(const std::string& folder, const FakeJudge::Answer& guest, 
   settings.shrink = {500, std::chrono::milliseconds(5'000)};
   const auto judges = [&]() -> Result<Judges> {
     Judges all;
-    all.push_back(std::make_unique<FakeJudge>("model", kMachine, seen_by_model));
+    all.push_back(std::make_unique<FakeJudge>("model", kMachine, all_met));
     all.push_back(std::make_unique<FakeJudge>("kvm-fake", kMachine, guest, true));
     return all;
   };

@@ -23,20 +23,9 @@ namespace {
 using test::ScratchFolder;
 using testing::HasSubstr;
 
-// What happens is told by the operations alone, and there is something new to meet for a while.
-Trace plain(const Program& program) {
-  Trace trace = all_done(program, kOutcomeField);
-  for (std::size_t i = 0; i < program.operations.size(); ++i) {
-    Met met;
-    met.level = static_cast<std::uint8_t>(1 + i % 4);
-    met.path = static_cast<std::uint8_t>(program.operations[i].op);
-    trace.steps[i].features.push_back(pack(met));
-  }
-  return trace;
-}
 // The mistake: a sync behind a lock returns something else.
 Trace mistaken(const Program& program) {
-  Trace trace = plain(program);
+  Trace trace = all_met(program);
   bool locked = false;
   for (std::size_t i = 0; i < program.operations.size(); ++i) {
     locked = locked || program.operations[i].op == Op::kLock;
@@ -95,7 +84,7 @@ std::vector<Finding> findings_in(const std::string& folder) {
 
 TEST(Campaign, AgreeingJudgesLeaveACorpusAndNoFinding) {
   const ScratchFolder folder;
-  const auto end = run(settings_in(folder.path()), judges_of(plain, plain));
+  const auto end = run(settings_in(folder.path()), judges_of(all_met, all_met));
   EXPECT_EQ(end.last.session[Count::kPrograms], 600U);
   EXPECT_EQ(end.last.session[Count::kFindings], 0U);
   EXPECT_GT(end.last.session[Count::kKept], 5U);
@@ -108,7 +97,7 @@ TEST(Campaign, AgreeingJudgesLeaveACorpusAndNoFinding) {
 TEST(Campaign, APlantedMistakeIsFoundShrunkAndToldOnce) {
   const ScratchFolder folder;
   Silent watcher;
-  const auto end = run(settings_in(folder.path()), judges_of(plain, mistaken), {}, &watcher);
+  const auto end = run(settings_in(folder.path()), judges_of(all_met, mistaken), {}, &watcher);
   const auto findings = findings_in(folder.path());
   ASSERT_EQ(findings.size(), 1U);
   EXPECT_EQ(findings[0].shrunk.operations.size(), 2U);
@@ -124,9 +113,9 @@ TEST(Campaign, APlantedMistakeIsFoundShrunkAndToldOnce) {
 
 TEST(Campaign, GoesOnWhereItWas) {
   const ScratchFolder folder;
-  run(settings_in(folder.path()), judges_of(plain, mistaken));
+  run(settings_in(folder.path()), judges_of(all_met, mistaken));
   const auto corpus = list_folder(folder.path("corpus"))->size();
-  const auto end = run(settings_in(folder.path(), 100), judges_of(plain, mistaken));
+  const auto end = run(settings_in(folder.path(), 100), judges_of(all_met, mistaken));
   EXPECT_EQ(findings_in(folder.path()).size(), 1U) << "the finding is known by its folder";
   EXPECT_EQ(end.last.session[Count::kFindings], 0U);
   EXPECT_GE(list_folder(folder.path("corpus"))->size(), corpus);
@@ -144,11 +133,11 @@ std::string order_of(std::uint64_t seed) {
   const std::string log = folder.path("log");
   const auto logging = [log](const Program& program) {
     std::ofstream(log, std::ios::app) << program_name(program) << "\n";
-    return plain(program);
+    return all_met(program);
   };
   auto settings = settings_in(folder.path("campaign"), 300);
   settings.seed = seed;
-  run(settings, judges_of(logging, plain));
+  run(settings, judges_of(logging, all_met));
   return folder.contents().at("log");
 }
 
@@ -166,7 +155,7 @@ TEST(Campaign, WhatIsKnownIsCountedByItsRule) {
           "op": ["sync*"], "reason": "a test", "source": "a test"}]})",
       "rules");
   ASSERT_TRUE(known) << known.error().message;
-  const auto end = run(settings_in(folder.path()), judges_of(plain, mistaken), *known);
+  const auto end = run(settings_in(folder.path()), judges_of(all_met, mistaken), *known);
   EXPECT_EQ(findings_in(folder.path()).size(), 0U);
   EXPECT_GT(end.last.session[Count::kExplained], 0U);
   EXPECT_EQ(nlohmann::json::parse(end.session_json)["known"]["fake-sync"], end.last.session[Count::kExplained]);
@@ -177,11 +166,11 @@ TEST(Campaign, WhatTheHostSaysOnceIsNoise) {
   const ScratchFolder folder;
   unsigned calls = 0;
   const auto moody = [calls](const Program& program) mutable {
-    Trace trace = plain(program);
+    Trace trace = all_met(program);
     if (++calls % 7 == 0) trace.steps[0].result = 1;
     return trace;
   };
-  const auto end = run(settings_in(folder.path(), 200), judges_of(moody, plain, kHost));
+  const auto end = run(settings_in(folder.path(), 200), judges_of(moody, all_met, kHost));
   EXPECT_EQ(findings_in(folder.path()).size(), 0U);
   EXPECT_GT(end.last.session[Count::kNoise], 0U);
   EXPECT_LT(end.last.session.judges[0].programs, 200U) << "the host has its share only";
@@ -194,12 +183,12 @@ TEST(Campaign, AJudgeThatDiesIsAFinding) {
       std::fputs("a last word\n", stderr);
       std::abort();
     }
-    return plain(program);
+    return all_met(program);
   };
   Silent watcher;
   auto settings = settings_in(folder.path(), 40);
   settings.shrink.time = std::chrono::milliseconds(2'000);
-  const auto end = run(settings, judges_of(plain, deadly), {}, &watcher);
+  const auto end = run(settings, judges_of(all_met, deadly), {}, &watcher);
   EXPECT_GT(end.last.session[Count::kCrashes], 0U);
   const auto findings = findings_in(folder.path());
   ASSERT_EQ(findings.size(), 1U);
@@ -217,11 +206,11 @@ TEST(Campaign, AJudgeThatNeverComesBackIsAFinding) {
   const std::string once = folder.path("once");
   const auto slow = [once](const Program& program) {
     if (::open(once.c_str(), O_CREAT | O_EXCL | O_WRONLY, 0600) >= 0) ::sleep(600);
-    return plain(program);
+    return all_met(program);
   };
   auto settings = settings_in(folder.path("campaign"), 20);
   settings.hang = std::chrono::seconds(1);
-  const auto end = run(settings, judges_of(plain, slow));
+  const auto end = run(settings, judges_of(all_met, slow));
   EXPECT_EQ(end.last.session[Count::kCrashes], 1U);
   const auto findings = findings_in(folder.path("campaign"));
   ASSERT_EQ(findings.size(), 1U);
@@ -230,7 +219,7 @@ TEST(Campaign, AJudgeThatNeverComesBackIsAFinding) {
 
 TEST(Campaign, AJudgeThatFailsIsAFinding) {
   struct Failing : FakeJudge {
-    Failing() : FakeJudge("model", kMachine, plain) {}
+    Failing() : FakeJudge("model", kMachine, all_met) {}
     Result<Trace> run(const Program& program) override {
       if (contains(program, Op::kAdvise)) return fail("out of paper");
       return FakeJudge::run(program);
@@ -239,7 +228,7 @@ TEST(Campaign, AJudgeThatFailsIsAFinding) {
   const ScratchFolder folder;
   const auto end = run(settings_in(folder.path(), 100), []() -> Result<Judges> {
     Judges judges;
-    judges.push_back(std::make_unique<FakeJudge>("reference", kReference, plain));
+    judges.push_back(std::make_unique<FakeJudge>("reference", kReference, all_met));
     judges.push_back(std::make_unique<Failing>());
     return judges;
   });
@@ -289,7 +278,7 @@ TEST(Campaign, KilledAtAnyMomentItGoesOn) {
   settings.jobs = 2;
   settings.save_every = std::chrono::milliseconds(1);
   for (int turn = 0; turn < 4; ++turn) {
-    const pid_t pid = start_campaign(settings, judges_of(plain, mistaken));
+    const pid_t pid = start_campaign(settings, judges_of(all_met, mistaken));
     wait_for_programs(campaign);
     ::usleep(static_cast<useconds_t>(30'000 * turn));
     ::kill(pid, SIGKILL);
@@ -298,7 +287,7 @@ TEST(Campaign, KilledAtAnyMomentItGoesOn) {
     ASSERT_TRUE(opened) << opened.error().message;
   }
   settings.programs = 500;  // enough to meet the mistake, whatever the killed ones did
-  const auto end = run(settings, judges_of(plain, mistaken));
+  const auto end = run(settings, judges_of(all_met, mistaken));
   const auto json = nlohmann::json::parse(end.campaign_json);
   EXPECT_GE(json["sessions"], 2) << "one that was killed at once was none";
   EXPECT_LE(json["sessions"], 5);
@@ -322,7 +311,7 @@ TEST(Campaign, ASignalEndsItInOrder) {
   const ScratchFolder folder;
   auto settings = settings_in(folder.path(), 0);
   settings.jobs = 2;
-  const pid_t pid = start_campaign(settings, judges_of(plain, plain));
+  const pid_t pid = start_campaign(settings, judges_of(all_met, all_met));
   wait_for_programs(folder.path());
   ::kill(pid, SIGINT);
   EXPECT_EQ(status_of(pid), 1 << 8) << "interrupted, and everything is written";
@@ -335,9 +324,9 @@ TEST(Campaign, SeveralProcessesShareOne) {
   const ScratchFolder folder;
   auto settings = settings_in(folder.path(), 400);
   settings.seed = 1;
-  const pid_t first = start_campaign(settings, judges_of(plain, mistaken));
+  const pid_t first = start_campaign(settings, judges_of(all_met, mistaken));
   settings.seed = 2;
-  const pid_t second = start_campaign(settings, judges_of(plain, mistaken));
+  const pid_t second = start_campaign(settings, judges_of(all_met, mistaken));
   EXPECT_EQ(status_of(first), 0);
   EXPECT_EQ(status_of(second), 0);
   EXPECT_EQ(findings_in(folder.path()).size(), 1U);
@@ -351,7 +340,7 @@ TEST(Campaign, SeveralJobsShareTheWork) {
   const ScratchFolder folder;
   auto settings = settings_in(folder.path(), 500);
   settings.jobs = 3;
-  const auto end = run(settings, judges_of(plain, mistaken));
+  const auto end = run(settings, judges_of(all_met, mistaken));
   EXPECT_EQ(end.last.session[Count::kPrograms], 500U);
   EXPECT_EQ(findings_in(folder.path()).size(), 1U);
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "vmm/fuzz/coverage.hpp"
 #include "vmm/fuzz/judge.hpp"
 #include "vmm/fuzz/layout.hpp"
 
@@ -39,6 +40,18 @@ inline Trace all_done(const Program& program, std::uint16_t fields = 0x3ff) {
   trace.judge = "fake";
   trace.fields = fields;
   trace.steps.resize(program.operations.size());
+  return trace;
+}
+
+// What happens is told by the operations alone, and there is something new to meet for a while.
+inline Trace all_met(const Program& program) {
+  Trace trace = all_done(program, kOutcomeField);
+  for (std::size_t i = 0; i < program.operations.size(); ++i) {
+    Met met;
+    met.level = static_cast<std::uint8_t>(1 + i % 4);
+    met.path = static_cast<std::uint8_t>(program.operations[i].op);
+    trace.steps[i].features.push_back(pack(met));
+  }
   return trace;
 }
 
