@@ -55,7 +55,8 @@ Step map(const Operands& o) {
 // The walks of madvise and msync go on behind holes: an absurd length takes them to what is the
 // runner's own.
 Step walking_call(long number, const Operands& o, std::uint64_t last) {
-  const std::uint64_t at = address(o[0]), bytes = word(o[1]), end = at + bytes;
+  // As the kernel rounds it; one that rounds to nothing goes nowhere.
+  const std::uint64_t at = address(o[0]), bytes = word(o[1]), end = at + page_align(bytes);
   Step step = system_call(number, at, bytes, last);
   if (at >= kImageAt || end < at || end <= kImageAt) return step;
   step.kind = Kind::kAround;
