@@ -60,7 +60,7 @@ struct Verdict {
 };
 Verdict judge(Bench& bench, const Program& program) {
   std::vector<std::optional<Opinion>> opinions;
-  bench.panel->ask_all(program, true, opinions);
+  bench.panel->ask_here(program, true, opinions);
   Verdict verdict;
   verdict.suspicions = bench.examiner->examine(program, opinions);
   for (std::size_t i = 0; i < opinions.size(); ++i) {

@@ -84,11 +84,4 @@ void Panel::ask_here(const Program& program, bool host_too, std::vector<std::opt
   }
 }
 
-void Panel::ask_all(const Program& program, bool host_too, std::vector<std::optional<Opinion>>& opinions) {
-  opinions.resize(size());
-  for (std::size_t i = 0; i < size(); ++i) {
-    if (!opinions[i] && (host_too || !is_host(i))) opinions[i] = ask(i, program);
-  }
-}
-
 }  // namespace faultline::vmm::fuzz

@@ -37,8 +37,6 @@ class Panel {
   Opinion ask(std::size_t judge, const Program& program);
   // Asks those that were not asked yet and are not apart; the host only if `host_too`.
   void ask_here(const Program& program, bool host_too, std::vector<std::optional<Opinion>>& opinions);
-  // The same of all.
-  void ask_all(const Program& program, bool host_too, std::vector<std::optional<Opinion>>& opinions);
 
   // Opinions to come, by judge; invalid: of one that is not apart.
   using Awaited = std::vector<std::future<Opinion>>;
