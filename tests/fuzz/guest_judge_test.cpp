@@ -57,6 +57,23 @@ TEST_P(GuestJudgeTest, SeesWhatTheModelSees) { compare_generated(programs(80), 1
 TEST_P(GuestJudgeTest, SeesTheSameOfFlippedEntries) { compare_generated(programs(40), 1'000'000, {.raw = true}); }
 TEST_P(GuestJudgeTest, SeesTheSameOfFailures) { compare_generated(programs(40), 2'000'000, {.failures = true}); }
 
+// What is the judge's own lies between the windows.
+TEST_P(GuestJudgeTest, AnAbsurdLengthIsJudged) {
+  const auto program = parse_text(
+      "faultline-fuzz 1\n"
+      "map low 2p rw- private,fixed anonymous 0\nmap 1g 2p rw- private,fixed anonymous 0\n"
+      "write 1 low 0\nwrite 1 1g 0\n"
+      "advise low huge dontneed\nsync low huge invalidate,sync\nadvise low huge wipeonfork\n"
+      "advise low huge populate-read\nadvise null maximum populate-read\nread 1 low\nread 1 1g\n",
+      "test");
+  ASSERT_TRUE(program) << program.error().message;
+  const Trace guest = run(*guest_, *program);
+  EXPECT_TRUE(guest.complete(*program));
+  const auto found = compare(*program, run(*model_, *program), guest);
+  EXPECT_FALSE(found) << found->step << ", " << found->field << ": " << found->first_value << " | "
+                      << found->second_value;
+}
+
 INSTANTIATE_TEST_SUITE_P(Backend, GuestJudgeTest, every_backend(), backend_name);
 
 }  // namespace

@@ -32,6 +32,10 @@ inline constexpr std::array<Window, 5> kWindows{{
   return false;
 }
 
+// Two pages of every process that are its judge's: a judge with a vCPU has the code there that makes the accesses.
+inline constexpr std::uint64_t kEngineAt = 0x1000'0000'0000, kEngineEnd = kEngineAt + 2 * kPageSize;
+static_assert(!in_window(kEngineAt) && !in_window(kEngineEnd - 1));
+
 // What addresses are counted from. The order is the binary format's: append only.
 struct Place {
   std::string_view name;

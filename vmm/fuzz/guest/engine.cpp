@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::uint64_t kUserFlags = 0x202, kTrapFlag = 0x100;
 
-static_assert(!in_window(Engine::kCode.raw()) && !in_window(Engine::kEnd.raw() - 1));
+static_assert(Engine::kEnd == Engine::kList + kPageSize);
 static_assert(FLE_HANDLERS * FLE_HANDLER_BYTES <= kPageSize);
 static_assert(FLE_FRAME + 5 * 8 == FLE_RECORD_BYTES);
 

@@ -9,13 +9,14 @@
 
 #include "mmu/space/address_space.hpp"
 #include "vmm/fuzz/guest/engine_layout.h"
+#include "vmm/fuzz/layout.hpp"
 #include "vmm/fuzz/program.hpp"
 
 namespace faultline::vmm::fuzz {
 
 class Engine {
  public:
-  static constexpr Gva kCode{0x1000'0000'0000}, kList = kCode + kPageSize, kEnd = kList + kPageSize;
+  static constexpr Gva kCode{kEngineAt}, kList = kCode + kPageSize, kEnd{kEngineEnd};
   // Accesses in one list; the record behind the last one is the end.
   static constexpr std::size_t kMaxRecords = kPageSize / FLE_RECORD_BYTES - 1;
 

@@ -2,25 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "vmm/fuzz/layout.hpp"
 #include "vmm/run/backend.hpp"
 
 namespace faultline::vmm::fuzz {
-
-namespace {
-
-// Advice goes on behind holes, so that of an absurd length reaches the engine's own pages.
-bool reaches_engine(const Operation& operation) {
-  if (operation.op != Op::kAdvise) return false;
-  const std::uint64_t start = address_of(unpack_address(operation.operands[0])).raw();
-  const auto length = static_cast<std::uint64_t>(operation.operands[1]);
-  const std::uint64_t engine = Engine::kCode.raw();
-  return start < engine && length > engine - start && start + length > start;
-}
-
-}  // namespace
 
 Result<std::unique_ptr<GuestJudge>> GuestJudge::create(std::string_view backend) {
   auto machine = create_machine({.memory_bytes = kBytes, .backend = std::string(backend)});
@@ -86,21 +70,6 @@ bool GuestJudge::next_arena() {
 }
 
 Result<Trace> GuestJudge::run(const Program& program) {
-  const auto far = std::ranges::find_if(program.operations, reaches_engine);
-  if (far == program.operations.end()) return run_whole(program);
-  Program part;
-  part.operations.assign(program.operations.begin(), far);
-  auto trace = run_whole(part);
-  if (!trace) return trace;
-  trace->processes.clear();
-  if (trace->steps.size() == part.operations.size() &&
-      (trace->steps.empty() || trace->steps.back().end == StepEnd::kDone ||
-       trace->steps.back().end == StepEnd::kSignal))
-    trace->steps.emplace_back().end = StepEnd::kNotJudged;
-  return trace;
-}
-
-Result<Trace> GuestJudge::run_whole(const Program& program) {
   machine_->frames().rewind(arenas_[next_].world->mark());
   auto trace = arenas_[next_].judge->run(program);
   const bool spilled = next_arena();

@@ -46,7 +46,6 @@ class GuestJudge final : public Judge {
 
   GuestJudge() = default;
   Result<void> set_up();
-  Result<Trace> run_whole(const Program& program);
   Result<void> add_arena();
   bool next_arena();  // whether the last program was in more than its own
   Result<void> come_back(Trace& trace, bool spilled);

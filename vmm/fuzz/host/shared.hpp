@@ -21,7 +21,7 @@ enum Fd : int { kControlFd = 3, kSharedFd, kDiskFd, kMemoryFd, kPatternsFd, kSin
 
 enum class Kind : std::uint32_t {
   kCall,    // the system call `number` of `args`
-  kAround,  // the system call of args[0], [1], [2]; then, unless that ended its walk, of args[3], [4], [2]
+  kAround,  // the system call of args[0], [1], [2], and that of args[3], [4], [2] (vmm/fuzz/around.hpp)
   kFork,
   kExit,
   kSwitch,  // to args[0]

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "vmm/fuzz/around.hpp"
 #include "vmm/fuzz/layout.hpp"
 
 namespace faultline::vmm::fuzz::host {
@@ -52,17 +53,16 @@ Step map(const Operands& o) {
                      word(o[5]) << kPageShift);
 }
 
-// The walks of madvise and msync go on behind holes: an absurd length takes them to what is the
-// runner's own.
+// madvise or msync.
 Step walking_call(long number, const Operands& o, std::uint64_t last) {
-  // As the kernel rounds it; one that rounds to nothing goes nowhere.
-  const std::uint64_t at = address(o[0]), bytes = word(o[1]), end = at + page_align(bytes);
+  const std::uint64_t at = address(o[0]), bytes = word(o[1]);
   Step step = system_call(number, at, bytes, last);
-  if (at >= kImageAt || end < at || end <= kImageAt) return step;
+  const auto parts = around(at, bytes, kImageAt, kOwnEnd);
+  if (!parts) return step;
   step.kind = Kind::kAround;
-  step.args[1] = kImageAt - at;
-  step.args[3] = kOwnEnd;
-  step.args[4] = std::max(end, kOwnEnd) - kOwnEnd;
+  step.args[1] = parts->length;
+  step.args[3] = parts->again;
+  step.args[4] = parts->again_length;
   return step;
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "mmu/space/operations.hpp"
+#include "vmm/fuzz/around.hpp"
 #include "vmm/fuzz/layout.hpp"
 #include "vmm/fuzz/machine/handlers.hpp"
 
@@ -11,7 +12,8 @@ namespace faultline::vmm::fuzz {
 
 namespace {
 
-constexpr int kMapFixedNoReplace = 0x100000;
+// What this <sys/mman.h> may not know.
+constexpr int kMapFixedNoReplace = 0x100000, kPopulateRead = 22, kPopulateWrite = 23;
 
 std::int64_t value(const SysResult<void>& result) { return result ? 0 : -result.error().value(); }
 std::int64_t value(const SysResult<Gva>& result) {
@@ -69,7 +71,18 @@ Result<void> run_remap(Step& s) {
 
 Result<void> run_advise(Step& s) {
   const int advice = advice_table()[static_cast<std::size_t>(s.operation.operands[2])].value;
-  s.result.result = value(mmu::do_madvise(s.world.mm(), s.address(0).raw(), s.number(1), advice));
+  const auto advise = [&](std::uint64_t start, std::uint64_t length) {
+    return value(mmu::do_madvise(s.world.mm(), start, length, advice));
+  };
+  const std::uint64_t start = s.address(0).raw();
+  const auto parts = around(start, s.number(1), kEngineAt, kEngineEnd);
+  if (!parts) {
+    s.result.result = advise(start, s.number(1));
+    return {};
+  }
+  const bool populates = advice == kPopulateRead || advice == kPopulateWrite;
+  s.result.result =
+      result_around(advise(start, parts->length), populates, [&] { return advise(parts->again, parts->again_length); });
   return {};
 }
 
@@ -83,6 +96,7 @@ Result<void> run_unlock(Step& s) {
   return {};
 }
 
+// It goes over the engine's pages, too, which takes nothing: there is a hole before them, and their file is memory.
 Result<void> run_sync(Step& s) {
   s.result.result = value(mmu::do_msync(s.world.mm(), s.address(0).raw(), s.number(1), s.flags(2)));
   return {};

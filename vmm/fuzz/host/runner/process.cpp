@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "vmm/fuzz/around.hpp"
 #include "vmm/fuzz/host/runner/runner.hpp"
 #include "vmm/fuzz/host/runner/syscalls.hpp"
 #include "vmm/fuzz/layout.hpp"
@@ -47,12 +48,9 @@ rusage usage() {
 // them at the end.
 std::int64_t call_around(const Step& step) {
   const auto& a = step.args;
-  const std::int64_t first = call(step.number, a[0], a[1], a[2]);
-  constexpr std::int64_t kNoMemory = -12;
-  if (first != 0 && first != kNoMemory) return first;
-  if (step.number == __NR_madvise && (a[2] == kPopulateRead || a[2] == kPopulateWrite)) return kNoMemory;
-  const std::int64_t second = call(step.number, a[3], a[4], a[2]);
-  return second != 0 ? second : kNoMemory;
+  const bool populates = step.number == __NR_madvise && (a[2] == kPopulateRead || a[2] == kPopulateWrite);
+  return result_around(call(step.number, a[0], a[1], a[2]), populates,
+                       [&] { return call(step.number, a[3], a[4], a[2]); });
 }
 
 std::int64_t fork() {
