@@ -1,7 +1,8 @@
 #include "vmm/fuzz/campaign/apart.hpp"
 
-#include <chrono>
 #include <utility>
+
+#include "vmm/host/clock.hpp"
 
 namespace faultline::vmm::fuzz {
 
@@ -45,10 +46,8 @@ void Apart::work() {
     {
       std::unique_lock guard(lock_);
       if (begun_.empty() && !over_) {
-        const auto since = std::chrono::steady_clock::now();
+        const TimeIn idle(idle_ns_);
         more_.wait(guard, [this] { return !begun_.empty() || over_; });
-        idle_ns_ +=
-            static_cast<std::uint64_t>((std::chrono::steady_clock::now() - since) / std::chrono::nanoseconds(1));
       }
       if (begun_.empty()) return;
       next = std::move(begun_.front());

@@ -90,7 +90,7 @@ void report_death(const JobContext& job, const JudgeMaker& make_judges, const De
   }
   Program smallest = program;
   if (known_to_die || (!several && does_again(*culprit))) {
-    const Stopwatch watch(job.tally, Count::kShrinkNs);
+    const TimeIn time(job.tally.sum(Count::kShrinkNs));
     const auto still = [&](const Program& candidate) {
       return !job.shared.stop.load() && dies(make_judges, candidate, kPatience);
     };

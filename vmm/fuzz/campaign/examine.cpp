@@ -27,7 +27,7 @@ void Examiner::add_pair(const Program& program, std::size_t a, std::size_t b, co
 std::vector<Suspicion> Examiner::examine(const Program& program, const std::vector<std::optional<Opinion>>& opinions) {
   std::vector<Suspicion> found;
   {
-    const Stopwatch watch(tally_, Count::kCompareNs);
+    const TimeIn time(tally_.sum(Count::kCompareNs));
     for (std::size_t a = 0; a < opinions.size(); ++a) {
       if (!opinions[a]) continue;
       const Opinion& first = *opinions[a];
@@ -55,7 +55,7 @@ bool Examiner::recurs(const Program& program, const Suspicion& suspicion) {
 
 std::optional<Suspicion> Examiner::relate(const Program& program, const Relation& relation, std::size_t judge,
                                           const Trace& first_run) {
-  const Stopwatch watch(tally_, Count::kRelationNs);
+  const TimeIn time(tally_.sum(Count::kRelationNs));
   tally_.add(Count::kRelations);
   const auto what = check_relation(relation, panel_.judge(judge), program, first_run);
   if (!what || !*what || explained(program, **what)) return std::nullopt;

@@ -34,10 +34,9 @@ void Panel::count(const GuestCost& cost) {
 }
 
 Opinion Panel::timed(std::size_t judge, Judge& by, const Program& program) {
-  const auto start = std::chrono::steady_clock::now();
+  const std::uint64_t start = monotonic_ns();
   auto trace = by.run(program);
-  const auto ns = (std::chrono::steady_clock::now() - start) / std::chrono::nanoseconds(1);
-  tally_.judged(judge, static_cast<std::uint64_t>(ns), !trace);
+  tally_.judged(judge, monotonic_ns() - start, !trace);
   if (!trace) return {std::nullopt, trace.error().message};
   count(trace->guest);
   return {std::move(*trace), {}};

@@ -28,7 +28,7 @@ std::uint64_t signature_hash(const std::string& signature) { return XXH3_64bits(
 
 void write_down(const JobContext& job, const Program& original, const Program& smallest, const Disagreement& what,
                 const std::vector<Trace>& traces, const std::string& signature) {
-  const Stopwatch watch(job.tally, Count::kFilesNs);
+  const TimeIn time(job.tally.sum(Count::kFilesNs));
   Finding finding;
   finding.program = original;
   finding.shrunk = smallest;
@@ -106,7 +106,7 @@ void Reporter::shrink_and_write(const Program& program, const Suspicion& s, cons
 }
 
 Program Reporter::smallest(const Program& program, const Suspicion& suspicion) {
-  const Stopwatch watch(job_.tally, Count::kShrinkNs);
+  const TimeIn time(job_.tally.sum(Count::kShrinkNs));
   const auto still = [&](const Program& candidate) {
     if (job_.shared.stop.load(std::memory_order_relaxed)) return false;
     job_.running.set(candidate);

@@ -4,11 +4,12 @@
 
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "vmm/host/clock.hpp"
 
 namespace faultline::vmm::fuzz {
 
@@ -57,10 +58,12 @@ struct Figures {
 // One job's. Only its own process writes.
 class Tally {
  public:
-  void add(Count count, std::uint64_t n = 1) { bump(counts_[static_cast<std::size_t>(count)], n); }
+  void add(Count count, std::uint64_t n = 1) { bump(sum(count), n); }
   void judged(std::size_t judge, std::uint64_t ns, bool failed);
   void explained(std::size_t rule);
   void add_to(Figures& sum) const;
+  // What a TimeIn adds to.
+  [[nodiscard]] std::atomic<std::uint64_t>& sum(Count count) { return counts_[static_cast<std::size_t>(count)]; }
   [[nodiscard]] std::uint64_t get(Count count) const {
     return counts_[static_cast<std::size_t>(count)].load(std::memory_order_relaxed);
   }
@@ -74,23 +77,6 @@ class Tally {
   std::array<Number, kCounts> counts_{};
   std::array<OfJudge, kMaxJudges> judges_{};
   std::array<Number, kMaxRules> rules_{};
-};
-
-// Adds the time until it goes to a count.
-class Stopwatch {
- public:
-  Stopwatch(Tally& tally, Count count) : tally_(tally), count_(count) {}
-  ~Stopwatch() { tally_.add(count_, elapsed_ns()); }
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
-  [[nodiscard]] std::uint64_t elapsed_ns() const {
-    return static_cast<std::uint64_t>((std::chrono::steady_clock::now() - start_) / std::chrono::nanoseconds(1));
-  }
-
- private:
-  Tally& tally_;
-  Count count_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace faultline::vmm::fuzz

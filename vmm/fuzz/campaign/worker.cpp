@@ -77,7 +77,7 @@ Program Worker::fresh_program() {
 }
 
 Worker::Candidate Worker::next() {
-  const Stopwatch watch(job_.tally, Count::kGenerateNs);
+  const TimeIn time(job_.tally.sum(Count::kGenerateNs));
   constexpr unsigned kFreshPercent = 15, kCrossPercent = 20, kMostChanges = 4, kPercent = 100;
   const std::uint64_t dice = random_() % kPercent;
   if (corpus_.empty() || dice < kFreshPercent) return {fresh_program(), std::nullopt};
@@ -104,7 +104,7 @@ std::size_t Worker::count_features(const Program& program, const Trace& trace) {
 }
 
 Result<void> Worker::keep(const Program& program, std::size_t worth) {
-  const Stopwatch watch(job_.tally, Count::kFilesNs);
+  const TimeIn time(job_.tally.sum(Count::kFilesNs));
   const auto kept = job_.directory.keep(program);
   if (!kept) return tl::unexpected(kept.error());
   if (*kept) job_.tally.add(Count::kKept);
@@ -149,7 +149,7 @@ void Worker::finish(std::size_t most_left) {
   for (; pending_.size() > most_left; pending_.pop_front()) {
     Pending& done = pending_.front();
     {
-      const Stopwatch watch(job_.tally, Count::kWaitNs);
+      const TimeIn time(job_.tally.sum(Count::kWaitNs));
       for (std::size_t i = 0; i < done.awaited.size(); ++i)
         if (done.awaited[i].valid()) done.opinions[i] = done.awaited[i].get();
     }

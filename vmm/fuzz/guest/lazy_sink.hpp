@@ -2,27 +2,13 @@
 // go one after the other cost one drop, and what would be flushed meanwhile nothing at all.
 #pragma once
 
-#include <chrono>
 #include <utility>
 
 #include "mmu/ports/tlb_sink.hpp"
 #include "vmm/fuzz/trace.hpp"
+#include "vmm/host/clock.hpp"
 
 namespace faultline::vmm::fuzz {
-
-// Adds the time until it goes to a sum of nanoseconds.
-class TimeIn {
- public:
-  explicit TimeIn(std::uint64_t& sum) : sum_(sum) {}
-  ~TimeIn() { sum_ += static_cast<std::uint64_t>((Clock::now() - start_) / std::chrono::nanoseconds(1)); }
-  TimeIn(const TimeIn&) = delete;
-  TimeIn& operator=(const TimeIn&) = delete;
-
- private:
-  using Clock = std::chrono::steady_clock;
-  std::uint64_t& sum_;
-  Clock::time_point start_ = Clock::now();
-};
 
 class LazySink final : public mmu::TlbSink {
  public:
