@@ -74,6 +74,19 @@ TEST(Known, EachPartOfARuleCounts) {
   EXPECT_NE(explained(r, wrong_error()), nullptr);
   r["with"] = {"map * anonymous *", "read *"};
   EXPECT_EQ(explained(r, wrong_error()), nullptr) << "the read is later";
+  r["with"] = {"write *"};
+  EXPECT_NE(explained(r, wrong_error()), nullptr) << "the step itself";
+}
+
+TEST(Known, OneRuleMayBeOfSeveralFields) {
+  Json r = rule();
+  r["field"] = {"counts", "err*"};
+  EXPECT_NE(explained(r, wrong_error()), nullptr);
+  r["field"] = {"counts", "bytes"};
+  EXPECT_EQ(explained(r, wrong_error()), nullptr);
+  r["op"] = "write *";
+  r["field"] = "error";
+  EXPECT_NE(explained(r, wrong_error()), nullptr);
 }
 
 TEST(Known, TheOrderOfTheJudgesDoesNotMatterButValuesGoWithThem) {
@@ -108,6 +121,9 @@ TEST(Known, WhatIsWrongIsRefusedWithItsPlace) {
   EXPECT_EQ(error_with("field", "[]"), "f.json: rule 1: \"field\" is no pattern: '[' without ']' in \"[]\"");
   EXPECT_EQ(error_with("field", "[]a]"), "");
   EXPECT_EQ(error_with("op", Json::array()), "f.json: rule 1: \"op\" is no list of patterns");
+  EXPECT_EQ(error_with("op", 7), "f.json: rule 1: \"op\" is no list of patterns");
+  EXPECT_EQ(error_with("field", {"a", "[b"}),
+            "f.json: rule 1: \"field\" entry 2 is no pattern: '[' without ']' in \"[b\"");
   EXPECT_EQ(error_with("op", {"a", 1}), "f.json: rule 1: \"op\" entry 2 is no text");
   EXPECT_EQ(error_with("judges", {"a"}), "f.json: rule 1: \"judges\" is no list of two patterns");
   for (const char* key : {"id", "judges", "field", "op", "reason", "source"}) {

@@ -45,7 +45,12 @@ bool well_formed(std::string_view pattern) {
   return true;
 }
 
-enum class Shape : std::uint8_t { kText, kPattern, kPatterns, kPair };
+enum class Shape : std::uint8_t {
+  kText,
+  kPattern,
+  kPatterns,  // a list, or one that needs none
+  kPair,
+};
 struct Key {
   const char* name;
   Shape shape;
@@ -55,7 +60,7 @@ struct Key {
 };
 constexpr std::array<Key, 9> kKeys{{{"id", Shape::kText, true, &Rule::id},
                                     {"judges", Shape::kPair, true, nullptr, &Rule::judges},
-                                    {"field", Shape::kPattern, true, &Rule::field},
+                                    {"field", Shape::kPatterns, true, nullptr, &Rule::field},
                                     {"op", Shape::kPatterns, true, nullptr, &Rule::op},
                                     {"with", Shape::kPatterns, false, nullptr, &Rule::with},
                                     {"values", Shape::kPair, false, nullptr, &Rule::values},
@@ -72,6 +77,9 @@ Result<std::string> read_text(const Json& value, bool pattern) {
 }
 
 Result<std::vector<std::string>> read_list(const Json& value, Shape shape) {
+  if (shape == Shape::kPatterns && value.is_string()) {
+    return read_text(value, true).map([](std::string one) { return std::vector{std::move(one)}; });
+  }
   if (!value.is_array() || value.empty()) return fail("is no list of patterns");
   if (shape == Shape::kPair && value.size() != 2) return fail("is no list of two patterns");
   std::vector<std::string> list;
@@ -125,11 +133,11 @@ bool any(const std::vector<std::string>& patterns, const std::string& text) {
   return std::ranges::any_of(patterns, [&text](const std::string& p) { return match(p, text); });
 }
 
-// Whether each pattern of `with` has an operation before `step`.
-bool preceded(const Program& program, std::size_t step, const std::vector<std::string>& with) {
+// Whether each pattern of `with` has an operation up to `step`.
+bool accompanied(const Program& program, std::size_t step, const std::vector<std::string>& with) {
   if (with.empty()) return true;
   std::vector<std::string> lines;
-  for (std::size_t i = 0; i < step && i < program.operations.size(); ++i)
+  for (std::size_t i = 0; i <= step && i < program.operations.size(); ++i)
     lines.push_back(to_text(program.operations[i]));
   return std::ranges::all_of(with, [&lines](const std::string& p) {
     return std::ranges::any_of(lines, [&p](const std::string& line) { return match(p, line); });
@@ -139,7 +147,7 @@ bool preceded(const Program& program, std::size_t step, const std::vector<std::s
 }  // namespace
 
 bool Rule::matches(const Program& program, const Disagreement& d) const {
-  if (!match(field, d.field)) return false;
+  if (!any(field, d.field)) return false;
   if (!backend.empty() && !match(backend, d.first) && !match(backend, d.second)) return false;
   const auto said = [this](const std::string& one, const std::string& other) {
     return values.empty() || (match(values[0], one) && match(values[1], other));
@@ -148,7 +156,7 @@ bool Rule::matches(const Program& program, const Disagreement& d) const {
   const bool turned = match(judges[0], d.second) && match(judges[1], d.first) && said(d.second_value, d.first_value);
   if (!as_is && !turned) return false;
   const bool end = d.step >= program.operations.size();
-  return any(op, end ? "end" : to_text(program.operations[d.step])) && preceded(program, d.step, with);
+  return any(op, end ? "end" : to_text(program.operations[d.step])) && accompanied(program, d.step, with);
 }
 
 Result<KnownDeviations> KnownDeviations::parse(std::string_view text, const std::string& file_name) {

@@ -4,9 +4,9 @@
 //   {"format": 1, "rules": [{
 //     "id": "...",             what statistics call it; unique
 //     "judges": ["P", "P"],    patterns of the two judges' names, in either order
-//     "field": "P",            pattern of Disagreement::field
-//     "op": ["P", ...],        patterns of the step's operation in text form, one of them; "end" is the end
-//     "with": ["P", ...],      each matches the text form of some operation before the step (optional)
+//     "field": ["P", ...],     patterns of Disagreement::field, one of them; a single one needs no list
+//     "op": ["P", ...],        the same of the step's operation in text form; "end" is the end
+//     "with": ["P", ...],      each matches the text form of some operation up to the step (optional)
 //     "values": ["P", "P"],    patterns of what each judge said, in the order of "judges" (optional)
 //     "backend": "P",          pattern of the name of one of the judges, or of the backend (optional)
 //     "reason": "...",         why that is no bug
@@ -25,9 +25,9 @@
 namespace faultline::vmm::fuzz {
 
 struct Rule {
-  std::string id, reason, source, field, backend;
+  std::string id, reason, source, backend;
   std::vector<std::string> judges, values;  // two, or none of values
-  std::vector<std::string> op, with;
+  std::vector<std::string> field, op, with;
   [[nodiscard]] bool matches(const Program& program, const Disagreement& disagreement) const;
 };
 
