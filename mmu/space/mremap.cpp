@@ -2,15 +2,13 @@
 // the move of a range that spans several VMAs. Functions are named after Linux's.
 #include <sys/mman.h>
 
-#include "mmu/pgtable/editor.hpp"
 #include "mmu/space/accounting.hpp"
 #include "mmu/space/merge.hpp"
+#include "mmu/space/move_tables.hpp"
 #include "mmu/space/munmap.hpp"
-#include "mmu/space/notify.hpp"
 #include "mmu/space/operations.hpp"
 #include "mmu/space/placement.hpp"
 #include "mmu/space/populate.hpp"
-#include "mmu/space/slots.hpp"
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
@@ -74,37 +72,6 @@ SysResult<void> check_vma(const Remap& r, const Vma* vma) {
   return {};
 }
 
-// Moves the entries of [from, from + length) up or down (Linux move_page_tables). Stops where a
-// table cannot be had, and returns the bytes moved.
-std::uint64_t move_page_tables(AddressSpace& mm, Gva from, Gva to, std::uint64_t length, TlbGather& gather) {
-  PtEditor editor(gather);
-  std::uint64_t moved = length;
-  for_each_slot(mm, from, from + length, [&](PteSlot slot, Gva va) {
-    const std::uint64_t offset = va - from;
-    if (offset >= moved || slot.load().none()) return;
-    const PteSlot target = mm.tables().populate(to + offset, gather.log());
-    if (!target.valid()) {
-      moved = offset;
-      return;
-    }
-    const Pte entry = editor.clear(slot, va);
-    FL_CHECK(editor.install(target, to + offset, entry));
-  });
-  return moved;
-}
-
-// Moves all entries, or none where a table cannot be had.
-bool move_or_stay(AddressSpace& mm, Gva source, Gva target, std::uint64_t length) {
-  const NotifierRange notify(mm, NotifierEvent::kUnmap, source, source + length);
-  TlbGather gather(mm.tables());
-  const std::uint64_t moved = move_page_tables(mm, source, target, length, gather);
-  const bool done = moved == length;
-  // The way back needs no tables: they are all there still.
-  if (!done) FL_CHECK(move_page_tables(mm, target, source, moved, gather) == moved);
-  gather.flush();
-  return done;
-}
-
 // Linux copy_vma: a VMA at the new place like this part of `vma`, joined with its neighbours.
 // `vma` may be one of them: then it is gone, and the range lies in the VMA returned.
 Vma& copy_vma(const Remap& r, Vma& vma, Gva target) {
@@ -153,7 +120,7 @@ SysResult<Gva> move_vma(const Remap& r, Vma& vma, Gva target) {
 
   const Gva source(r.address);
   const Vma& copy = copy_vma(r, vma, target);
-  const bool done = move_or_stay(mm, source, target, r.old_length);
+  const bool done = move_page_tables(mm, source, target, r.old_length);
   vm_stat_account(mm, flags, static_cast<std::int64_t>(r.new_length >> kPageShift));
   if (flags.has(VmFlags::kLocked)) mm.locked_vm += r.new_length >> kPageShift;
   if (!done) {

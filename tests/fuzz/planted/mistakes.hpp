@@ -102,8 +102,8 @@ inline constexpr Mistake kMistakes[] = {
      "if (vma == nullptr) return sys_error(ENOMEM);  // a hole: what lies before it stays changed",
      "if (vma == nullptr) return {};"},
     // mremap.
-    {"mremap loses the last page", "mmu/space/mremap.cpp", kE, "offset >= moved || slot.load().none()",
-     "offset + kPageSize >= moved || slot.load().none()"},
+    {"mremap loses the last page", "mmu/space/move_tables.cpp", kE, "slot.load().none()",
+     "offset + kPageSize >= span.length || slot.load().none()"},
     {"a part that moves has the offset of the whole", "mmu/space/mremap.cpp", kE,
      "untouched ? Pgoff(target.page().raw()) : vma.page_index(Gva(r.address))",
      "untouched ? Pgoff(target.page().raw()) : vma.pgoff"},

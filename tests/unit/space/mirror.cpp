@@ -260,6 +260,9 @@ std::optional<std::string> Mirror::compare_counters() const {
   if (n.data != mm_->data_vm) return fmt::format("data_vm: kernel {}, here {}", n.data, mm_->data_vm);
   if (n.stack != mm_->stack_vm) return fmt::format("stack_vm: kernel {}, here {}", n.stack, mm_->stack_vm);
   if (n.locked != mm_->locked_vm) return fmt::format("locked_vm: kernel {}, here {}", n.locked, mm_->locked_vm);
+  // A forked child has fewer at first for what lies outside the window.
+  const std::uint64_t tables = mm_->tables().tables();
+  if (parents_.empty() && n.tables != tables) return fmt::format("page tables: kernel {}, here {}", n.tables, tables);
   return std::nullopt;
 }
 

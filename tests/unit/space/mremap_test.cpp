@@ -14,6 +14,7 @@ class Mremap : public testing::SpaceTest {
     check();
     return result;
   }
+  bool has_table(std::uint64_t address) const { return mm->tables().find(Gva(address)).valid(); }
   void fill(std::uint64_t address, std::uint64_t pages) {
     for (std::uint64_t i = 0; i < pages; ++i) {
       write_at(address + i * kPageSize);
@@ -149,6 +150,74 @@ TEST_F(Mremap, WithoutTablesEverythingGoesBack) {
   world.frames.fail_nth(0);
   ASSERT_TRUE(remap(page(0), 1024, 1024, MREMAP_MAYMOVE | MREMAP_FIXED, kBase + kFar));
   expect_filled(kBase + kFar, 3);
+}
+
+// Linux makes the table where pages shall go before it looks for pages.
+TEST_F(Mremap, TablesAreMadeForNoPages) {
+  map_at(page(0), 2);
+  ASSERT_TRUE(remap(page(0), 2, 2, MREMAP_MAYMOVE | MREMAP_FIXED, page(5000)));
+  EXPECT_FALSE(has_table(page(5000)));  // as there was none before
+  write_at(page(5000));
+  ASSERT_TRUE(do_madvise(*mm, page(5000), 2 * kPageSize, MADV_DONTNEED));
+  ASSERT_TRUE(remap(page(5000), 2, 2, MREMAP_MAYMOVE | MREMAP_FIXED, page(0)));
+  EXPECT_TRUE(has_table(page(0)));
+  EXPECT_FALSE(has_table(page(5000)));
+}
+
+TEST_F(Mremap, AWholeTableIsGoneFromTheSource) {
+  map_at(page(0), 1024);
+  write_at(page(0));
+  write_at(page(600));
+  const std::uint64_t tables = mm->tables().tables();
+  ASSERT_TRUE(remap(page(0), 600, 600, MREMAP_MAYMOVE | MREMAP_FIXED | kDontUnmap, page(1024)));
+  EXPECT_FALSE(has_table(page(0)));
+  EXPECT_TRUE(has_table(page(512)));
+  EXPECT_TRUE(has_table(page(1024)) && has_table(page(1536)));
+  EXPECT_EQ(mm->tables().tables(), tables + 1);
+  EXPECT_TRUE(entry_at(page(1024)).writable());
+}
+
+// What reaches the end of a table, with nothing mapped before it, goes as a whole table would.
+TEST_F(Mremap, WhatIsAloneInATableTakesItAlong) {
+  for (const bool alone : {true, false}) {
+    if (!alone) map_at(page(500), 1, PROT_READ);
+    map_at(page(508), 8);
+    write_at(page(508));
+    write_at(page(512));
+    ASSERT_TRUE(remap(page(508), 8, 8, MREMAP_MAYMOVE | MREMAP_FIXED | kDontUnmap, page(2048 + 508)));
+    EXPECT_EQ(has_table(page(508)), !alone);
+    EXPECT_TRUE(has_table(page(512)));
+    EXPECT_TRUE(entry_at(page(2048 + 508)).writable());
+    EXPECT_TRUE(entry_at(page(2048 + 512)).writable());
+    ASSERT_TRUE(do_munmap(*mm, page(0), 4096 * kPageSize));
+  }
+}
+
+// A gigabyte: the table above goes too, with those below that have no pages any more.
+TEST_F(Mremap, AWholeDirectoryIsGoneFromTheSource) {
+  constexpr std::uint64_t kPages = 1ULL << 18;
+  map_at(page(0), kPages);
+  write_at(page(0));
+  write_at(page(512));
+  ASSERT_TRUE(do_madvise(*mm, page(512), kPageSize, MADV_DONTNEED));
+  const std::uint64_t tables = mm->tables().tables();
+  ASSERT_TRUE(remap(page(0), kPages, kPages, MREMAP_MAYMOVE | MREMAP_FIXED | kDontUnmap, page(2 * kPages)));
+  EXPECT_EQ(mm->tables().tables(), tables);
+  EXPECT_FALSE(has_table(page(0)) || has_table(page(512)));
+  EXPECT_TRUE(has_table(page(2 * kPages)) && has_table(page(2 * kPages + 512)));
+  // Into a gigabyte that has tables already, and back when there are not enough.
+  write_at(page(0));
+  ASSERT_TRUE(remap(page(2 * kPages), kPages, kPages, MREMAP_MAYMOVE | MREMAP_FIXED, page(4 * kPages)));
+  EXPECT_TRUE(has_table(page(4 * kPages + 512)));
+  const std::uint64_t before = mm->tables().tables();
+  for (std::uint64_t nth = 1; nth <= 3; ++nth) {
+    world.frames.fail_nth(nth);
+    EXPECT_EQ(errno_of(remap(page(4 * kPages), kPages, kPages, MREMAP_MAYMOVE | MREMAP_FIXED, page(6 * kPages))),
+              ENOMEM);
+    EXPECT_EQ(mm->tables().tables(), before);
+    EXPECT_TRUE(entry_at(page(4 * kPages)).writable());
+  }
+  world.frames.fail_nth(0);
 }
 
 TEST_F(Mremap, OlderLinuxMovesOneAreaAtATime) {

@@ -278,13 +278,18 @@ NativeCounters NativeProcess::read_counters() const {
     if (key == "VmData:") c.data = pages;
     if (key == "VmStk:") c.stack = pages;
     if (key == "VmLck:") c.locked = pages;
+    if (key == "VmPTE:") c.tables = pages;
   }
   return c;
 }
 
 NativeCounters NativeProcess::counters() const {
   const NativeCounters now = read_counters();
-  return {now.total - start_.total, now.data - start_.data, now.stack - start_.stack, now.locked - start_.locked};
+  return {.total = now.total - start_.total,
+          .data = now.data - start_.data,
+          .stack = now.stack - start_.stack,
+          .locked = now.locked - start_.locked,
+          .tables = now.tables - start_.tables};
 }
 
 }  // namespace faultline::mmu::testing

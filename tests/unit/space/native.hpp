@@ -40,6 +40,7 @@ struct NativeVma {
 
 struct NativeCounters {
   std::uint64_t total = 0, data = 0, stack = 0, locked = 0;  // pages
+  std::uint64_t tables = 0;                                  // page tables, the top one aside
 };
 
 struct Window {

@@ -20,6 +20,7 @@ using testing::World;
 
 constexpr std::uint64_t kStart = 0x2000'0000'0000;
 constexpr std::uint64_t kFilePages = testing::kMirrorFilePages;
+constexpr std::uint64_t kTable = 512;  // pages of a page table
 
 constexpr int kMadvice[] = {MADV_NORMAL,
                             MADV_RANDOM,
@@ -55,6 +56,7 @@ struct Mix {
   bool locks = true;
   bool free_placement = true;  // mmap and mremap without an address
   bool forks = false;          // the calls go on in the child
+  bool borders = false;        // everything lies where page tables meet
 };
 
 class Generator {
@@ -97,7 +99,14 @@ class Generator {
   T pick(const T (&from)[N]) {
     return from[below(N)];
   }
-  std::uint64_t address() { return kStart + below(mix_.pages) * kPageSize; }
+  std::uint64_t address() {
+    if (!mix_.borders) return kStart + below(mix_.pages) * kPageSize;
+    return kStart + ((1 + below(mix_.pages / kTable - 1)) * kTable + below(24) - 12) * kPageSize;
+  }
+  // The same place of some table.
+  std::uint64_t same_place(std::uint64_t address) {
+    return kStart + (address - kStart) % (kTable * kPageSize) + below(mix_.pages / kTable) * kTable * kPageSize;
+  }
   // Seldom not a whole number of pages, or nothing.
   std::uint64_t length() {
     const std::uint64_t bytes = (1 + below(mix_.longest)) * kPageSize;
@@ -144,7 +153,9 @@ class Generator {
     if (!mix_.free_placement && (flags & MREMAP_FIXED) == 0) flags &= ~std::uint64_t{MREMAP_MAYMOVE};
     const std::uint64_t old_length = below(12) == 0 ? 0 : length();
     const std::uint64_t new_length = below(2) == 0 ? old_length : length();
-    return {SYS_mremap, {address(), old_length, new_length, flags, address(), 0}};
+    const std::uint64_t from = address();
+    const std::uint64_t to = mix_.borders && below(2) == 0 ? same_place(from) : address();
+    return {SYS_mremap, {from, old_length, new_length, flags, to, 0}};
   }
   Request all_locks() {
     if (below(2) == 0) return {SYS_munlockall, {}};
@@ -212,6 +223,11 @@ class Oracle : public ::testing::TestWithParam<unsigned> {};
 TEST_P(Oracle, Crowded) { run(GetParam(), {.pages = 48, .longest = 8, .locks = false, .free_placement = false}, 1500); }
 TEST_P(Oracle, CrowdedWithLocks) { run(100 + GetParam(), {.pages = 48, .longest = 8}, 1500); }
 TEST_P(Oracle, WithStacks) { run(200 + GetParam(), {.pages = 1200, .longest = 64, .stacks = true}, 1000); }
+// Page tables come and go as the kernel's do, and what is mapped around a fault with them.
+TEST_P(Oracle, AcrossTables) {
+  run(600 + GetParam(), {.pages = 4 * kTable, .longest = 16, .locks = false, .free_placement = false, .borders = true},
+      1000);
+}
 // Children of children: their VMAs merge otherwise, and their first pages are their parents'.
 TEST_P(Oracle, Forked) {
   run(400 + GetParam(), {.pages = 48, .longest = 8, .locks = false, .free_placement = false, .forks = true}, 900);
