@@ -143,7 +143,7 @@ class Run {
       const auto dealt_with = runner.run_batch(cases, [&](const Case& c, const Observation& o) {
         const Expectation e = expect(c, cpu_);
         verdict_.add(c, e, section_name(matrix_, c.section), compare(c, e, o));
-        if (o.hung) hung = true, ++hangs_[kind_of(c)];
+        if (o.hung) hung = true, ++hangs_[kind_of(c, e)];
         step();
       });
       if (!dealt_with) return tl::unexpected(dealt_with.error());
@@ -154,21 +154,22 @@ class Run {
   }
 
   // What hangs for one reason: cases of a section under one rule, of user or of supervisor code.
-  [[nodiscard]] std::string kind_of(const Case& c) const {
+  [[nodiscard]] std::string kind_of(const Case& c, const Expectation& e) const {
     return fmt::format("{}, {} under {}", section_name(matrix_, c.section), c.user ? "user code" : "supervisor code",
-                       model::name(rule_of(expect(c, cpu_))));
+                       model::name(rule_of(e)));
   }
 
   // Counts the cases of kinds that hung too often as not run, and returns the others, in order.
   template <typename Step>
   std::span<Case> leave_out_hopeless(std::span<Case> cases, const Step& step) {
     const auto hopeless = std::ranges::stable_partition(cases, [&](const Case& c) {
-      const auto hung = hangs_.find(kind_of(c));
+      const auto hung = hangs_.find(kind_of(c, expect(c, cpu_)));
       return hung == hangs_.end() || hung->second < kMostHangs;
     });
     for (const Case& c : hopeless) {
-      verdict_.add_not_run(c, expect(c, cpu_), section_name(matrix_, c.section));
-      ++left_out_[kind_of(c)];
+      const Expectation e = expect(c, cpu_);
+      verdict_.add_not_run(c, e, section_name(matrix_, c.section));
+      ++left_out_[kind_of(c, e)];
       step();
     }
     return cases.first(cases.size() - hopeless.size());
