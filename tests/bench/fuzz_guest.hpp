@@ -19,8 +19,12 @@ namespace faultline::vmm::fuzz {
 // Pages that the guest writes to, in a machine of their own: one entry for every 63, and no fault.
 class WritingGuest final : public AccessSink {
  public:
+  static constexpr std::uint64_t kBytes = 64ULL << 20;
   static Result<std::unique_ptr<WritingGuest>> create(const std::string& backend, std::int64_t pages, bool log_dirty) {
-    auto machine = create_machine({.memory_bytes = 64ULL << 20, .backend = backend});
+    return create_on(create_machine({.memory_bytes = kBytes, .backend = backend}), pages, log_dirty);
+  }
+  static Result<std::unique_ptr<WritingGuest>> create_on(Result<std::unique_ptr<Machine>> machine, std::int64_t pages,
+                                                         bool log_dirty) {
     if (!machine) return tl::unexpected(machine.error());
     auto guest = std::unique_ptr<WritingGuest>(new WritingGuest(std::move(*machine)));
     if (auto ready = guest->set_up(pages); !ready) return tl::unexpected(ready.error());

@@ -1,5 +1,5 @@
 // What it costs to put dirty pages back, against the memcpy of as many and one ioctl: the least that
-// a restore can cost. By what is known here, and by KVM's dirty log.
+// a restore can cost. By what is known here, by KVM's dirty log, and by its dirty ring.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -8,12 +8,14 @@
 
 #include "tests/bench/fuzz_guest.hpp"
 #include "vmm/fuzz/guest/snapshot.hpp"
-#include "vmm/kvm/system.hpp"
+#include "vmm/kvm/kvm_machine.hpp"
 
 namespace faultline::vmm::fuzz {
 namespace {
 
 constexpr std::int64_t kMostPages = 1000;
+
+enum class By : std::uint8_t { kOwnKnowledge, kLog, kRing };
 
 double microseconds(std::chrono::steady_clock::time_point since) {
   return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - since).count();
@@ -26,8 +28,12 @@ double median(std::vector<double>& values) {
   return *middle;
 }
 
-void restore(benchmark::State& state, bool by_log) {
-  auto guest = WritingGuest::create("kvm", state.range(0), by_log);
+void restore(benchmark::State& state, By by) {
+  const bool by_log = by != By::kOwnKnowledge;
+  auto guest =
+      WritingGuest::create_on(create_kvm_machine({.memory_bytes = WritingGuest::kBytes},
+                                                 by == By::kRing ? kvm::DirtyPages::kRing : kvm::DirtyPages::kLog),
+                              state.range(0), by_log);
   if (!guest) return state.SkipWithError(guest.error().message.c_str());
   const auto system = kvm::System::open();
   const Snapshot snapshot((*guest)->machine().frames());
@@ -77,11 +83,13 @@ void restore(benchmark::State& state, bool by_log) {
   state.counters["guest writes us"] = median(writing);
 }
 
-void restore_by_own_knowledge(benchmark::State& state) { restore(state, false); }
-void restore_by_dirty_log(benchmark::State& state) { restore(state, true); }
+void restore_by_own_knowledge(benchmark::State& state) { restore(state, By::kOwnKnowledge); }
+void restore_by_dirty_log(benchmark::State& state) { restore(state, By::kLog); }
+void restore_by_dirty_ring(benchmark::State& state) { restore(state, By::kRing); }
 
 BENCHMARK(restore_by_own_knowledge)->Arg(1)->Arg(10)->Arg(100)->Arg(kMostPages)->UseManualTime()->Iterations(200);
 BENCHMARK(restore_by_dirty_log)->Arg(1)->Arg(10)->Arg(100)->Arg(kMostPages)->UseManualTime()->Iterations(200);
+BENCHMARK(restore_by_dirty_ring)->Arg(1)->Arg(10)->Arg(100)->Arg(kMostPages)->UseManualTime()->Iterations(200);
 
 }  // namespace
 }  // namespace faultline::vmm::fuzz

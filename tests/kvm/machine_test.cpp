@@ -67,6 +67,51 @@ TEST(Machine, ConfigurationsThatCannotBe) {
   }
 }
 
+class DirtyPagesTest : public ::testing::TestWithParam<kvm::DirtyPages> {};
+
+// Which of `pages` pages from kData on the machine says were written to since it was asked last.
+std::vector<std::uint64_t> dirty_among(TinyGuest& guest, std::uint64_t pages) {
+  std::vector<Gfn> dirty;
+  const auto taken = guest.machine().take_dirty(dirty);
+  EXPECT_TRUE(taken.has_value()) << taken.error().message;
+  std::vector<std::uint64_t> found;
+  for (std::uint64_t i = 0; i < pages; ++i)
+    if (std::ranges::count(dirty, mmu::Pte(guest.entry(kData + i * kPageSize)).frame()) != 0) found.push_back(i);
+  return found;
+}
+
+TEST_P(DirtyPagesTest, AreThoseThatTheGuestWroteTo) {
+  if (auto system = kvm::System::open(); !system) GTEST_SKIP() << system.error().message;
+  auto machine = create_kvm_machine({}, GetParam());
+  if (!machine && GetParam() == kvm::DirtyPages::kRing) GTEST_SKIP() << machine.error().message;
+  auto made = TinyGuest::create_on(std::move(machine));
+  ASSERT_TRUE(made.has_value()) << made.error().message;
+  TinyGuest& guest = **made;
+  guest.load({0x48, 0x89, 0x07, 0x48, 0x8b, 0x1e, 0x0f, 0x05});  // mov [rdi], rax; mov rbx, [rsi]; syscall
+  constexpr std::uint64_t kPages = 20;
+  for (std::uint64_t i = 1; i < kPages; ++i) guest.map(kData + i * kPageSize, kUserPage & ~mmu::Pte::kDirty);
+  const auto write = [&](std::uint64_t page, std::uint64_t read) {
+    guest.start();
+    guest.vcpu().edit_regs()[UserRegs::kRdi] = (kData + page * kPageSize).raw();
+    guest.vcpu().edit_regs()[UserRegs::kRsi] = (kData + read * kPageSize).raw();
+    guest.expect<SyscallEvent>();
+  };
+  write(3, 4);  // before anybody asked
+  ASSERT_TRUE(guest.machine().log_dirty(true).has_value());
+  dirty_among(guest, kPages);
+  using Pages = std::vector<std::uint64_t>;
+  write(5, 6);
+  write(17, 3);
+  write(5, 7);
+  EXPECT_EQ(dirty_among(guest, kPages), (Pages{5, 17}));
+  EXPECT_EQ(dirty_among(guest, kPages), Pages{});
+  write(5, 17);
+  EXPECT_EQ(dirty_among(guest, kPages), Pages{5}) << "again";
+}
+
+INSTANTIATE_TEST_SUITE_P(By, DirtyPagesTest, ::testing::Values(kvm::DirtyPages::kLog, kvm::DirtyPages::kRing),
+                         [](const auto& by) { return by.param == kvm::DirtyPages::kLog ? "Log" : "Ring"; });
+
 TEST(Machine, FiveLevelPagingWorksOrIsRefusedClearly) {
   if (auto system = kvm::System::open(); !system) GTEST_SKIP() << system.error().message;
   MachineConfig config;

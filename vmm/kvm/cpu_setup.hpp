@@ -35,6 +35,7 @@ struct CpuModel {
   std::uint64_t xsave_features = 0;
   std::size_t xsave_bytes = 0;
   bool lists_la57 = false;
+  bool sregs_in_run_area = false;  // KVM_SYNC_X86_SREGS
   TlbFeatures tlb;  // what KVM lists; not in cr4
 };
 

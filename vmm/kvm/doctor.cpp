@@ -17,7 +17,7 @@ struct Capability {
   const char* name;
 };
 // Those that this program uses, or that tell KVMs apart.
-constexpr std::array<Capability, 11> kCapabilities = {{
+constexpr std::array<Capability, 12> kCapabilities = {{
     {KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY"},
     {KVM_CAP_SYNC_REGS, "KVM_CAP_SYNC_REGS"},
     {KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT"},
@@ -28,6 +28,7 @@ constexpr std::array<Capability, 11> kCapabilities = {{
     {KVM_CAP_NR_MEMSLOTS, "KVM_CAP_NR_MEMSLOTS"},
     {KVM_CAP_NR_VCPUS, "KVM_CAP_NR_VCPUS"},
     {KVM_CAP_MAX_VCPUS, "KVM_CAP_MAX_VCPUS"},
+    {KVM_CAP_DIRTY_LOG_RING, "KVM_CAP_DIRTY_LOG_RING"},
     {KVM_CAP_GUEST_DEBUG_HW_BPS, "KVM_CAP_GUEST_DEBUG_HW_BPS"},
 }};
 

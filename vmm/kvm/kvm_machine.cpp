@@ -6,14 +6,15 @@
 
 namespace faultline::vmm::kvm {
 
-KvmMachine::KvmMachine(MachineConfig config, System system, VmFd vm, GuestRam ram)
+KvmMachine::KvmMachine(MachineConfig config, DirtyPages dirty_pages, System system, VmFd vm, GuestRam ram)
     : config_(std::move(config)),
+      dirty_pages_(dirty_pages),
       system_(std::move(system)),
       vm_(std::move(vm)),
       ram_(std::move(ram)),
       slots_(vm_, ram_) {}
 
-Result<std::unique_ptr<KvmMachine>> KvmMachine::create(const MachineConfig& config) {
+Result<std::unique_ptr<KvmMachine>> KvmMachine::create(const MachineConfig& config, DirtyPages dirty_pages) {
   if (config.memory_bytes < Gpa(kFirstFreeFrame + 1).raw()) {
     return fail(fmt::format("guest memory of {} bytes is too small: at least {} are needed", config.memory_bytes,
                             Gpa(kFirstFreeFrame + 1).raw()));
@@ -28,7 +29,8 @@ Result<std::unique_ptr<KvmMachine>> KvmMachine::create(const MachineConfig& conf
   if (!ram) return tl::unexpected(ram.error());
   auto vm = system->create_vm();
   if (!vm) return tl::unexpected(vm.error());
-  std::unique_ptr<KvmMachine> machine(new KvmMachine(config, std::move(*system), std::move(*vm), std::move(*ram)));
+  std::unique_ptr<KvmMachine> machine(
+      new KvmMachine(config, dirty_pages, std::move(*system), std::move(*vm), std::move(*ram)));
   if (auto done = machine->set_up(); !done) return tl::unexpected(done.error());
   return machine;
 }
@@ -39,9 +41,15 @@ Result<void> KvmMachine::set_up() {
   auto cpuid = system_.supported_cpuid();
   if (!cpuid) return tl::unexpected(cpuid.error());
   model_ = make_cpu_model(std::move(*cpuid), config_.mode);
+  model_.sregs_in_run_area = (system_.extension(KVM_CAP_SYNC_REGS) & KVM_SYNC_X86_SREGS) != 0;
   auto run_size = system_.run_mapping_size();
   if (!run_size) return tl::unexpected(run_size.error());
   run_size_ = *run_size;
+  if (dirty_pages_ == DirtyPages::kRing) {
+    const auto bytes = DirtyRing::enable(vm_);
+    if (!bytes) return tl::unexpected(bytes.error());
+    ring_bytes_ = *bytes;
+  }
   if (auto done = slots_.extend(kFirstFreeFrame); !done) return done;
   build_monitor(ram_, config_.mode, StubVariant::kPlain);
   auto vcpu = make_vcpu();
@@ -64,6 +72,11 @@ Result<KvmMachine::BareVcpu> KvmMachine::create_bare_vcpu(Gpa root) {
   auto vcpu = vm_.create_vcpu(index, run_size_);
   if (!vcpu) return tl::unexpected(vcpu.error());
   if (auto done = boot_vcpu(*vcpu, index, model_, area, root); !done) return tl::unexpected(done.error());
+  if (ring_bytes_ != 0) {
+    auto ring = DirtyRing::of(*vcpu, ring_bytes_);
+    if (!ring) return tl::unexpected(ring.error());
+    slots_.add_ring(std::move(*ring));
+  }
   ++vcpus_;
   return BareVcpu{std::move(*vcpu), index, GuestTlb(books_)};
 }
@@ -98,8 +111,8 @@ Result<std::unique_ptr<Vcpu>> KvmMachine::create_vcpu() {
 
 namespace faultline::vmm {
 
-Result<std::unique_ptr<Machine>> create_kvm_machine(const MachineConfig& config) {
-  auto machine = kvm::KvmMachine::create(config);
+Result<std::unique_ptr<Machine>> create_kvm_machine(const MachineConfig& config, kvm::DirtyPages dirty_pages) {
+  auto machine = kvm::KvmMachine::create(config, dirty_pages);
   if (!machine) return tl::unexpected(machine.error());
   return std::unique_ptr<Machine>(std::move(*machine));
 }

@@ -9,10 +9,15 @@
 
 namespace faultline::vmm::kvm {
 
+// How KVM tells of dirty pages. Whoever has them in the ring takes them before 60,000 have come together: a
+// vCPU whose ring is full stops for good.
+enum class DirtyPages : std::uint8_t { kLog, kRing };
+
 // Its vCPUs must be gone before it is.
 class KvmMachine final : public Machine {
  public:
-  static Result<std::unique_ptr<KvmMachine>> create(const MachineConfig& config);
+  static Result<std::unique_ptr<KvmMachine>> create(const MachineConfig& config,
+                                                    DirtyPages dirty_pages = DirtyPages::kLog);
 
   [[nodiscard]] mmu::FrameAllocator& frames() override { return *frames_; }
   [[nodiscard]] mmu::TlbSink& sink() override { return *sink_.sink; }
@@ -42,11 +47,12 @@ class KvmMachine final : public Machine {
   [[nodiscard]] const GuestRam& ram() const { return ram_; }
 
  private:
-  KvmMachine(MachineConfig config, System system, VmFd vm, GuestRam ram);
+  KvmMachine(MachineConfig config, DirtyPages dirty_pages, System system, VmFd vm, GuestRam ram);
   Result<void> set_up();
   Result<std::unique_ptr<KvmVcpu>> make_vcpu();
 
   MachineConfig config_;
+  DirtyPages dirty_pages_;
   BackendInfo backend_;
   System system_;
   VmFd vm_;
@@ -54,7 +60,8 @@ class KvmMachine final : public Machine {
   MemorySlots slots_;
   CpuModel model_;
   std::size_t run_size_ = 0;
-  unsigned vcpus_ = 0;  // made so far
+  std::size_t ring_bytes_ = 0;  // of each vCPU's dirty ring; 0: they have none
+  unsigned vcpus_ = 0;          // made so far
   TlbBooks books_;
   SinkChoice sink_;
   std::unique_ptr<KvmVcpu> first_vcpu_;  // ran the self-test; the first to be handed out
@@ -67,6 +74,7 @@ namespace faultline::vmm {
 
 // The machine that this host's KVM gives. Errors: no KVM (with the remedy), a configuration
 // that it cannot do.
-Result<std::unique_ptr<Machine>> create_kvm_machine(const MachineConfig& config);
+Result<std::unique_ptr<Machine>> create_kvm_machine(const MachineConfig& config,
+                                                    kvm::DirtyPages dirty_pages = kvm::DirtyPages::kLog);
 
 }  // namespace faultline::vmm

@@ -56,6 +56,7 @@ void from_kvm(const kvm_regs& from, UserRegs& to) {
 KvmVcpu::KvmVcpu(VcpuFd vcpu, unsigned index, const CpuModel& model, const GuestRam& ram, GuestTlb tlb,
                  VcpuCapabilities capabilities, Gpa root)
     : vcpu_(std::move(vcpu)),
+      special_(vcpu_, model.sregs_in_run_area),
       index_(index),
       model_(model),
       ram_(ram),
@@ -78,6 +79,7 @@ Result<void> KvmVcpu::restart(StubVariant variant) {
   position_ = Position::kAtResume;
   dead_ = false;
   regs_ = UserRegs{};
+  special_.forget();
   const auto taken = reset_registers(vcpu_, model_, area_, root_, loads_in_stub() ? model_.tlb : TlbFeatures{});
   if (!taken) return tl::unexpected(taken.error());
   tlb_.restart(*taken);
@@ -100,7 +102,10 @@ Result<VcpuEvent> KvmVcpu::run() {
     const int status = enter();
     if (status == 0 && return_to_stub()) continue;
     if (status == 0) return decode_exit();
-    if (status != EINTR && status != EAGAIN) return fail(fmt::format("KVM_RUN: {}", std::strerror(status)));
+    if (status != EINTR && status != EAGAIN) {
+      dead_ = true;  // registers that were to be set may not be
+      return fail(fmt::format("KVM_RUN: {}", std::strerror(status)));
+    }
     auto event = after_signal();
     if (!event) return tl::unexpected(event.error());
     if (*event) return **event;
@@ -130,7 +135,7 @@ void KvmVcpu::prepare_resume() {
     regs.rip = kResumeStub.raw();
     regs.rflags = 2;
   }
-  run.kvm_dirty_regs = KVM_SYNC_X86_REGS;
+  run.kvm_dirty_regs |= KVM_SYNC_X86_REGS;
   edited_ = false;
 }
 
@@ -152,7 +157,7 @@ void KvmVcpu::prepare_user() {
   to_kvm(regs_, regs);
   regs.rip = regs_.rip;
   regs.rflags = (regs_.rflags & kUserFlags) | kForcedFlags;
-  run.kvm_dirty_regs = KVM_SYNC_X86_REGS;
+  run.kvm_dirty_regs |= KVM_SYNC_X86_REGS;
   edited_ = false;
 }
 
@@ -163,10 +168,12 @@ int KvmVcpu::enter() {
   }();
   thread_.store(self, std::memory_order_seq_cst);
   ++entries_;
+  special_.entering();
   times_.entered_ns = monotonic_ns();
   const int result = ::ioctl(vcpu_.get(), KVM_RUN, 0);
   const int status = result == 0 ? 0 : errno;
   times_.left_ns = monotonic_ns();
+  special_.left();
   thread_.store(0, std::memory_order_release);
   return status;
 }
@@ -241,7 +248,7 @@ bool KvmVcpu::return_to_stub() {
     regs.rsp -= sizeof(std::uint64_t);
     regs.rax = 0;
   }
-  run.kvm_dirty_regs = KVM_SYNC_X86_REGS;
+  run.kvm_dirty_regs |= KVM_SYNC_X86_REGS;
   return true;
 }
 

@@ -13,6 +13,7 @@
 #include <atomic>
 
 #include "vmm/kvm/cpu_setup.hpp"
+#include "vmm/kvm/special_registers.hpp"
 #include "vmm/port/vcpu.hpp"
 
 namespace faultline::vmm::kvm {
@@ -30,6 +31,7 @@ class KvmVcpu final : public Vcpu {
   // exception, before anything was made of them.
   [[nodiscard]] const kvm_run& run_area() const { return vcpu_.run(); }
   [[nodiscard]] const StubFrame& stub_frame(unsigned vector) const { return area_.frame(vector); }
+  [[nodiscard]] SpecialRegisters& special_registers() { return special_; }
   // What is in use of what the CPU has for several address spaces; nothing under shadow paging.
   [[nodiscard]] const TlbFeatures& tlb_features() const { return tlb_.features(); }
 
@@ -79,10 +81,11 @@ class KvmVcpu final : public Vcpu {
   VcpuEvent decode_syscall();
   VcpuEvent fatal();
   void load_registers();
-  Result<void> change_sregs(auto&& change);
+  Result<void> change_now(auto&& change);
   Result<void> require_canonical(std::uint64_t base) const;
 
   VcpuFd vcpu_;
+  SpecialRegisters special_;
   unsigned index_;
   CpuModel model_;
   const GuestRam& ram_;

@@ -46,11 +46,11 @@ Result<void> KvmVcpu::set_xsave(std::span<const std::byte> area) {
   return {};
 }
 
-Result<void> KvmVcpu::change_sregs(auto&& change) {
-  auto sregs = vcpu_.sregs();
+Result<void> KvmVcpu::change_now(auto&& change) {
+  auto sregs = special_.get();
   if (!sregs) return tl::unexpected(sregs.error());
   change(*sregs);
-  return vcpu_.set_sregs(*sregs);
+  return special_.set_now(*sregs);
 }
 
 // The stub runs on the tables that are loaded. When those are gone the vCPU goes over to the
@@ -58,7 +58,7 @@ Result<void> KvmVcpu::change_sregs(auto&& change) {
 Result<void> KvmVcpu::make_stub_usable() {
   const bool lost = tlb_.lost(), leaves = position_ == Position::kInUser && (lost || !tlb_.settled(root_));
   if (!lost && !leaves) return {};
-  auto done = change_sregs([&](kvm_sregs& s) {
+  auto done = change_now([&](kvm_sregs& s) {
     if (lost) s.cr3 = Gpa(kKernelHalfFrame).raw();
     if (!leaves) return;
     s.cs.selector = FL_KERNEL_CS;
@@ -72,7 +72,7 @@ Result<void> KvmVcpu::make_stub_usable() {
 }
 
 Result<std::uint64_t> KvmVcpu::fs_base() {
-  return vcpu_.sregs().map([](const kvm_sregs& s) { return std::uint64_t{s.fs.base}; });
+  return special_.get().map([](const kvm_sregs& s) { return std::uint64_t{s.fs.base}; });
 }
 // VMX fails the next entry over a base that is not canonical; user code's own WRFSBASE is #GP.
 Result<void> KvmVcpu::require_canonical(std::uint64_t base) const {
@@ -82,21 +82,21 @@ Result<void> KvmVcpu::require_canonical(std::uint64_t base) const {
 
 Result<void> KvmVcpu::set_fs_base(std::uint64_t base) {
   if (auto valid = require_canonical(base); !valid) return valid;
-  return change_sregs([&](kvm_sregs& s) { s.fs.base = base; });
+  return change_now([&](kvm_sregs& s) { s.fs.base = base; });
 }
 Result<std::uint64_t> KvmVcpu::gs_base() {
-  return vcpu_.sregs().map([](const kvm_sregs& s) { return std::uint64_t{s.gs.base}; });
+  return special_.get().map([](const kvm_sregs& s) { return std::uint64_t{s.gs.base}; });
 }
 Result<void> KvmVcpu::set_gs_base(std::uint64_t base) {
   if (auto valid = require_canonical(base); !valid) return valid;
-  return change_sregs([&](kvm_sregs& s) { s.gs.base = base; });
+  return change_now([&](kvm_sregs& s) { s.gs.base = base; });
 }
 
 // Without NXE the monitor area's own NX bits would be reserved ones, and every entry of a stub a fault.
 Result<bool> KvmVcpu::set_control(ControlBit bit, bool on) {
   if (bit == ControlBit::kNoExecuteEnable) return false;
   constexpr std::uint64_t kCr0Wp = 1U << 16;
-  auto done = change_sregs([&](kvm_sregs& s) { s.cr0 = on ? s.cr0 | kCr0Wp : s.cr0 & ~kCr0Wp; });
+  auto done = change_now([&](kvm_sregs& s) { s.cr0 = on ? s.cr0 | kCr0Wp : s.cr0 & ~kCr0Wp; });
   if (!done) return tl::unexpected(done.error());
   return true;
 }
@@ -107,7 +107,10 @@ Result<void> KvmVcpu::set_page_table(Gpa root) {
     root_ = root;
     return {};
   }
-  auto done = change_sregs([&](kvm_sregs& s) { s.cr3 = root.raw(); });
+  auto sregs = special_.get();
+  if (!sregs) return tl::unexpected(sregs.error());
+  sregs->cr3 = root.raw();
+  auto done = special_.set(*sregs);
   if (done) root_ = root;
   return done;
 }
@@ -115,7 +118,7 @@ Result<void> KvmVcpu::set_page_table(Gpa root) {
 Result<SegmentBases> KvmVcpu::switch_process(Gpa root, SegmentBases bases) {
   for (const std::uint64_t base : {bases.fs, bases.gs})
     if (auto valid = require_canonical(base); !valid) return tl::unexpected(valid.error());
-  auto sregs = vcpu_.sregs();
+  auto sregs = special_.get();
   if (!sregs) return tl::unexpected(sregs.error());
   const SegmentBases before{sregs->fs.base, sregs->gs.base};
   // A vfork child and its parent have it all in common. A stub loads CR3 by itself, when need be.
@@ -125,7 +128,7 @@ Result<SegmentBases> KvmVcpu::switch_process(Gpa root, SegmentBases bases) {
     sregs->fs.base = bases.fs;
     sregs->gs.base = bases.gs;
     sregs->cr3 = cr3;
-    if (auto set = vcpu_.set_sregs(*sregs); !set) return tl::unexpected(set.error());
+    if (auto set = special_.set(*sregs); !set) return tl::unexpected(set.error());
   }
   if (loads_in_stub()) tlb_.asked();
   root_ = root;

@@ -43,6 +43,18 @@ Result<void> MemorySlots::log_dirty(bool on) {
 }
 
 Result<void> MemorySlots::take_dirty(std::vector<Gfn>& frames) {
+  if (rings_.empty()) return take_from_log(frames);
+  std::size_t taken = 0;
+  for (DirtyRing& ring : rings_) {
+    taken += ring.take([&](std::uint32_t slot, std::uint64_t page) {
+      if (slot != kDummySlot && slot <= slots_.size())
+        frames.emplace_back((slots_[slot - 1].start >> kPageShift) + page);
+    });
+  }
+  return taken == 0 ? Result<void>() : DirtyRing::reset(vm_);
+}
+
+Result<void> MemorySlots::take_from_log(std::vector<Gfn>& frames) {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const std::uint64_t first = slots_[i].start >> kPageShift, pages = slots_[i].bytes >> kPageShift;
     bitmap_.resize(std::max<std::size_t>(bitmap_.size(), (pages + 63) / 64));

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "vmm/kvm/system.hpp"
+#include "vmm/kvm/dirty_ring.hpp"
 #include "vmm/ram/guest_ram.hpp"
 
 namespace faultline::vmm::kvm {
@@ -21,9 +21,10 @@ class MemorySlots {
   [[nodiscard]] Gpa covered() const { return Gpa(covered_); }
 
   // Whether KVM notes the pages that the guest writes to (KVM_MEM_LOG_DIRTY_PAGES); take_dirty()
-  // appends those noted since the last call.
+  // appends those noted since the last call: from the rings that there are, or else from the log.
   Result<void> log_dirty(bool on);
   Result<void> take_dirty(std::vector<Gfn>& frames);
+  void add_ring(DirtyRing ring) { rings_.push_back(std::move(ring)); }
 
   // Adds the dummy slot if need be, deletes it, and adds it again: KVM then drops every shadow
   // page of the machine.
@@ -31,6 +32,7 @@ class MemorySlots {
 
  private:
   Result<void> prepare_dummy();
+  Result<void> take_from_log(std::vector<Gfn>& frames);
   const VmFd& vm_;
   const GuestRam& ram_;
   struct Slot {
@@ -40,6 +42,7 @@ class MemorySlots {
   std::uint64_t covered_ = 0;
   std::vector<Slot> slots_;  // number 1 and up
   bool logging_ = false;
+  std::vector<DirtyRing> rings_;
   std::vector<std::uint64_t> bitmap_;  // of the largest slot
   Mapping dummy_;                      // slot 0, one page right behind the end of RAM
 };
