@@ -71,18 +71,22 @@ std::uint64_t FileCoherence::size_before(const OpenFile& file) const {
   return mapping ? mapping->file().size() : 0;
 }
 
-// Copies [offset, offset + length), as far as the file goes, into the pages that are cached.
+// Copies [offset, offset + length), as far as the file goes, into the pages that are cached. It is
+// those that cost: the guest names any range.
 void FileCoherence::read_again(mmu::FileMapping& mapping, std::uint64_t offset, std::uint64_t length) {
   const auto* host = dynamic_cast<const HostFile*>(&mapping.file());
-  if (host == nullptr) return;
+  if (host == nullptr || length == 0) return;
+  const std::uint64_t last = last_byte(offset, length);
   std::vector<std::byte> chunk(std::min(length, kChunk));
-  while (length > 0) {
-    const auto part = std::span(chunk).first(std::min(length, kChunk));
+  const auto next_cached = [&] { return mapping.pages().lower_bound(page_of(offset)); };
+  for (auto page = next_cached(); page != mapping.pages().end(); page = next_cached()) {
+    offset = std::max(offset, page->first.raw() << kPageShift);
+    if (offset > last) return;
+    const auto part = std::span(chunk).first(std::min(last - offset, chunk.size() - 1) + 1);
     const std::size_t n = host->read_bytes(offset, part);
     if (n == 0) return;
     mapping.update_cached(offset, part.first(n));
     offset += n;
-    length -= n;
   }
 }
 

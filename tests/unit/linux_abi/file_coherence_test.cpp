@@ -4,6 +4,8 @@
 #include <linux/falloc.h>
 #include <sys/vfs.h>
 
+#include <fstream>
+
 #include "tests/unit/linux_abi/task_fixture.hpp"
 
 namespace faultline::test {
@@ -19,6 +21,15 @@ class Coherence : public TaskTest {
   }
   std::int64_t map_file(int fd, int flags, int prot = PROT_READ | PROT_WRITE) {
     return call(SYS_mmap, kMap, 2 * kPageSize, prot, flags | MAP_FIXED, fd, 0);
+  }
+  // By read calls of this process, whatever they read.
+  static std::uint64_t bytes_read_by_us() {
+    std::ifstream counters("/proc/self/io");
+    std::string name;
+    std::uint64_t bytes = 0;
+    EXPECT_TRUE(counters >> name >> bytes);
+    EXPECT_EQ(name, "rchar:");
+    return bytes;
   }
   void store(std::uint64_t at, const std::string& text) {
     ASSERT_EQ(mmu::copy_to_user(mm(), Gva(at), std::as_bytes(std::span(text))), 0u);
@@ -197,6 +208,21 @@ TEST_F(Coherence, APunchedHoleReadsAsZeroes) {
   ASSERT_EQ(punched, 0);
   EXPECT_EQ(get_bytes(kMap, 1), std::string(1, '\0'));
   EXPECT_EQ(get_bytes(kMap + 4096, 1), "a");
+}
+
+// The guest names any range, and gets no more of our time than for what it has cached.
+TEST_F(Coherence, AHoleCostsWhatIsCachedOfIt) {
+  constexpr std::uint64_t kGigabyte = 1ULL << 30;
+  put_string("x");
+  const auto fd = static_cast<int>(call(SYS_memfd_create, kBuffer, 0));
+  ASSERT_EQ(call(SYS_ftruncate, fd, kGigabyte), 0);
+  ASSERT_EQ(map_file(fd, MAP_SHARED), static_cast<std::int64_t>(kMap));
+  store(kMap, std::string(2 * kPageSize, 'a'));
+  const std::uint64_t before = bytes_read_by_us();
+  ASSERT_EQ(call(SYS_fallocate, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 100, kGigabyte), 0);
+  EXPECT_LT(bytes_read_by_us() - before, 1U << 20);
+  EXPECT_EQ(get_bytes(kMap + 99, 2), std::string("a\0", 2));
+  EXPECT_EQ(get_bytes(kMap + 5000, 1), std::string(1, '\0'));
 }
 
 TEST_F(Coherence, AppendingIsSeenWhereItLands) {
