@@ -18,17 +18,84 @@
 namespace faultline::vmm::linux_abi {
 namespace {
 
+bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0; }
+
+// A pipe that is opened for one direction, and not told not to wait, waits until there is somebody
+// at the other end. No host call may.
+bool waits_for_other_end(mode_t mode, int flags) {
+  return S_ISFIFO(mode) && (flags & (O_NONBLOCK | O_PATH)) == 0 && (flags & O_ACCMODE) != O_RDWR;
+}
+
+SyscallValue await_other_end(Task& task, int flags) {
+  WaitState& wait = task.wait_state();
+  if (auto result = wait.open->take()) {
+    wait.open.reset();
+    return *result ? install(task, std::move(**result), flags) : propagate(*result);
+  }
+  if (task.signal_pending()) {
+    wait.open.reset();
+    return sys_error(kRestartSys);
+  }
+  wait.fds.push_back({wait.open->event_fd(), POLLIN, 0});
+  return sys_error(kBlocked);
+}
+
+// `pipe`: an O_PATH descriptor.
+SyscallValue wait_for_other_end(Task& task, FileDescriptor pipe, int flags) {
+  task.wait_state().open = BlockingOpen::start(std::move(pipe), flags & (O_ACCMODE | O_APPEND));
+  return task.wait_state().open ? await_other_end(task, flags) : SyscallValue(sys_error(ENFILE));
+}
+
+// What open(2) is about to write to or to wait for, looked at before it does: Linux refuses to
+// write to a program that runs, and host calls must not wait.
+SysResult<FileDescriptor> look_before(Task& task, int dirfd, const std::string& path, int flags) {
+  if ((flags & O_PATH) != 0) return FileDescriptor();
+  auto there = task.file_system().open(task.files(), dirfd, path, O_PATH | (flags & O_NOFOLLOW), 0);
+  struct stat st {};
+  if (!there || ::fstat(there->get(), &st) != 0) return FileDescriptor();  // the call itself tells
+  if (S_ISREG(st.st_mode) && writes(flags) && task.processes().executes({st.st_dev, st.st_ino}))
+    return sys_error(ETXTBSY);
+  if (!waits_for_other_end(st.st_mode, flags) || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
+    return FileDescriptor();
+  return there;
+}
+
+// What the host opened. A file that this cut off is cut off in its mappings as well.
+SyscallValue install_opened(Task& task, FileDescriptor fd, int flags) {
+  const int host_fd = fd.get();
+  const SyscallValue number = install(task, std::move(fd), flags);
+  if (number && (flags & O_TRUNC) != 0 && (flags & O_PATH) == 0) {
+    if (const auto file = task.files().get(static_cast<int>(*number)); file && (*file)->host_fd() == host_fd)
+      task.coherence().after_resize(**file, ~0ULL);
+  }
+  return number;
+}
+
+// Whatever the host has under that name.
+SyscallValue open_named(Task& task, int dirfd, const std::string& path, int flags, std::uint32_t mode) {
+  auto pipe = look_before(task, dirfd, path, flags);
+  if (!pipe) return propagate(pipe);
+  if (pipe->valid()) return wait_for_other_end(task, std::move(*pipe), flags);
+  auto fd = task.file_system().open(task.files(), dirfd, path, flags, mode);
+  if (!fd) return propagate(fd);
+  return install_opened(task, std::move(*fd), flags);
+}
+
 // A new description of what a guest descriptor stands for, or the same one where the host
 // cannot reopen it (sockets), as opening /proc/self/fd/N does.
 SyscallValue reopen(Task& task, const SysResult<std::shared_ptr<OpenFile>>& file, int flags) {
   if (!file) return sys_error(ENOENT);
-  const bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
-  if (writes && !(*file)->writable()) {
+  if (writes(flags) && !(*file)->writable()) {
     if (auto may = task.file_system().may_change(); !may) return propagate(may);
   }
+  if (writes(flags) && (*file)->regular() && task.processes().executes((*file)->id())) return sys_error(ETXTBSY);
   const std::string name = fmt::format("/proc/self/fd/{}", (*file)->host_fd());
+  if (waits_for_other_end((*file)->type(), flags)) {
+    FileDescriptor pipe(::open(name.c_str(), O_PATH | O_CLOEXEC));
+    return pipe ? wait_for_other_end(task, std::move(pipe), flags) : SyscallValue(sys_error(errno));
+  }
   FileDescriptor again(::open(name.c_str(), (flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW)) | O_CLOEXEC | O_NOCTTY));
-  if (again) return install(task, std::move(again), flags);
+  if (again) return install_opened(task, std::move(again), flags);
   if (errno != ENXIO) return sys_error(errno);
   auto number = task.files().install(*file, (flags & O_CLOEXEC) != 0);
   if (!number) return propagate(number);
@@ -52,38 +119,7 @@ SyscallValue open_pseudo(Task& task, const proc::Node& node, int flags) {
   if (node.kind == proc::NodeKind::kDescriptor) return reopen(task, subject->files().get(node.fd), flags);
   const auto target = pseudo_link(task, node);
   if (!target) return propagate(target);
-  auto fd = task.file_system().open(task.files(), AT_FDCWD, *target, flags & ~O_CREAT, 0);
-  return fd ? install(task, std::move(*fd), flags) : propagate(fd);
-}
-
-// A named pipe that is opened for one direction, and not told not to wait: until there is
-// somebody at the other end.
-SyscallValue await_other_end(Task& task, int flags) {
-  WaitState& wait = task.wait_state();
-  if (auto result = wait.open->take()) {
-    wait.open.reset();
-    return *result ? install(task, std::move(**result), flags) : propagate(*result);
-  }
-  if (task.signal_pending()) {
-    wait.open.reset();
-    return sys_error(kRestartSys);
-  }
-  wait.fds.push_back({wait.open->event_fd(), POLLIN, 0});
-  return sys_error(kBlocked);
-}
-
-// What open(2) is about to write to or to wait for, looked at before it does: Linux refuses to
-// write to a program that runs, and host calls must not wait.
-SysResult<FileDescriptor> look_before(Task& task, int dirfd, const std::string& path, int flags) {
-  const bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
-  if ((flags & O_PATH) != 0) return FileDescriptor();
-  auto there = task.file_system().open(task.files(), dirfd, path, O_PATH | (flags & O_NOFOLLOW), 0);
-  struct stat st {};
-  if (!there || ::fstat(there->get(), &st) != 0) return FileDescriptor();  // the call itself tells
-  if (S_ISREG(st.st_mode) && writes && task.processes().executes({st.st_dev, st.st_ino})) return sys_error(ETXTBSY);
-  const bool waits = S_ISFIFO(st.st_mode) && (flags & O_NONBLOCK) == 0 && (flags & O_ACCMODE) != O_RDWR;
-  if (!waits || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return FileDescriptor();
-  return there;
+  return open_named(task, AT_FDCWD, *target, flags & ~O_CREAT, 0);
 }
 
 SyscallValue open_at(Task& task, int dirfd, Gva path_at, int flags, std::uint32_t mode) {
@@ -93,21 +129,7 @@ SyscallValue open_at(Task& task, int dirfd, Gva path_at, int flags, std::uint32_
   if (const auto absolute = task.file_system().absolute(task.files(), dirfd, *path)) {
     if (const auto pseudo = pseudo_file(task, *absolute)) return open_pseudo(task, *pseudo, flags);
   }
-  auto pipe = look_before(task, dirfd, *path, flags);
-  if (!pipe) return propagate(pipe);
-  if (pipe->valid()) {
-    task.wait_state().open = BlockingOpen::start(std::move(*pipe), flags & (O_ACCMODE | O_APPEND));
-    return task.wait_state().open ? await_other_end(task, flags) : SyscallValue(sys_error(ENFILE));
-  }
-  auto fd = task.file_system().open(task.files(), dirfd, *path, flags, mode);
-  if (!fd) return propagate(fd);
-  const int host_fd = fd->get();
-  const SyscallValue number = install(task, std::move(*fd), flags);
-  if (number && (flags & O_TRUNC) != 0 && (flags & O_PATH) == 0) {
-    if (const auto file = task.files().get(static_cast<int>(*number)); file && (*file)->host_fd() == host_fd)
-      task.coherence().after_resize(**file, ~0ULL);
-  }
-  return number;
+  return open_named(task, dirfd, *path, flags, mode);
 }
 
 SyscallValue sys_openat(Task& task, const SyscallArgs& args) {

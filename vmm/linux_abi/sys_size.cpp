@@ -7,6 +7,7 @@
 
 #include "vmm/linux_abi/families.hpp"
 #include "vmm/linux_abi/paths.hpp"
+#include "vmm/linux_abi/process_table.hpp"
 
 namespace faultline::vmm::linux_abi {
 namespace {
@@ -40,6 +41,7 @@ SyscallValue sys_truncate(Task& task, const SyscallArgs& args) {
   if (auto may = task.file_system().may_change(); !may) return propagate(may);
   FileDescriptor fd(::open(where->name.c_str(), O_WRONLY | O_CLOEXEC));
   if (!fd) return sys_error(errno);
+  if (task.processes().executes({st.st_dev, st.st_ino})) return sys_error(ETXTBSY);
   return resize(task, OpenFile(std::move(fd), O_WRONLY), args[1]);
 }
 

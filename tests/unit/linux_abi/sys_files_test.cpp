@@ -1,6 +1,7 @@
 // Files by name and by descriptor: sys_open, sys_descriptor, sys_stat, sys_directory,
 // sys_attribute, sys_size.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
@@ -161,6 +162,57 @@ TEST_F(Files, MemoryFilesCanBeSealed) {
   EXPECT_GT(call(SYS_mmap, 0, 4096, PROT_READ, MAP_SHARED, fd, 0), 0);
   EXPECT_EQ(call(SYS_memfd_create, put_string(std::string(300, 'x')), 0), -EINVAL);
   EXPECT_EQ(call(SYS_memfd_create, kBad, 0), -EFAULT);
+}
+
+// However it is named, an open that has to wait keeps neither the other processes nor the clock waiting.
+class NamedPipe : public Files {
+ protected:
+  NamedPipe() { EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0); }
+  // `name` blocks until somebody writes to the pipe.
+  void expect_to_wait(const std::string& name) {
+    ASSERT_EQ(once(SYS_open, put_string(name), O_RDONLY), -abi::kBlocked);
+    const vmm::FileDescriptor writer(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    EXPECT_GE(wait_out(-abi::kBlocked), 0);
+  }
+  const std::string path = folder.path("pipe");
+};
+
+TEST_F(NamedPipe, IsWaitedForByItsName) { expect_to_wait(path); }
+
+TEST_F(NamedPipe, IsWaitedForByADescriptorOfIt) {
+  const int fd = open(path, O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(fd, 0);
+  expect_to_wait(fmt::format("/proc/self/fd/{}", fd));
+}
+
+// The guest may put a pipe where its program was.
+TEST_F(NamedPipe, IsWaitedForAsTheProgram) {
+  program_path = path;
+  start({});
+  expect_to_wait("/proc/self/exe");
+}
+
+TEST_F(NamedPipe, OneWithoutANameIsNot) {
+  ASSERT_EQ(call(SYS_pipe, kOut), 0);
+  const auto reader = get<std::int32_t>(kOut), writer = get<std::int32_t>(kOut + 4);
+  ASSERT_EQ(call(SYS_close, writer), 0);
+  EXPECT_GE(open(fmt::format("/proc/self/fd/{}", reader), O_RDONLY), 0);
+}
+
+TEST_F(Files, AProgramThatRunsIsNotWritten) {
+  folder.write("program", "bytes");
+  program_path = folder.path("program");
+  program = std::make_shared<const vmm::FileDescriptor>(::open(program_path.c_str(), O_RDONLY | O_CLOEXEC));
+  start({});
+  const int reader = open(program_path, O_RDONLY);
+  ASSERT_GE(reader, 0);
+  for (const int flags : {O_WRONLY, O_RDWR, O_RDONLY | O_TRUNC}) {
+    EXPECT_EQ(open(program_path, flags), -ETXTBSY);
+    EXPECT_EQ(open("/proc/self/exe", flags), -ETXTBSY);
+    EXPECT_EQ(open(fmt::format("/proc/self/fd/{}", reader), flags), -ETXTBSY);
+  }
+  EXPECT_EQ(call(SYS_truncate, put_string(program_path), 0), -ETXTBSY);
+  EXPECT_EQ(folder.contents().at("program"), "bytes");
 }
 
 }  // namespace

@@ -41,7 +41,8 @@ class TaskTest : public testing::Test {
     mm->mmap_base = Gva(0x7ffff7ff7000);
     abi::TaskConfig config;
     config.pid = kPid;
-    config.program_path = "/usr/bin/guest";
+    config.program_path = program_path;
+    config.program = program;
     config.memory_bytes = memory.frames.total_frames() * kPageSize;
     config.inherit_stdio = false;
     processes.emplace(kMaxProcesses);
@@ -75,17 +76,21 @@ class TaskTest : public testing::Test {
   template <class... Args>
   std::int64_t call(std::uint64_t number, Args... args) {
     for (;;) {
-      std::int64_t result = once(number, args...);
-      while (task->blocked()) {
-        vmm::Scheduler scheduler(vcpu, *processes);
-        if (!scheduler.next(vmm::monotonic_ns()).value()) continue;
-        task->retry_syscall();
-        if (task->blocked()) continue;
-        task->deliver_signals();
-        result = static_cast<std::int64_t>(vcpu.regs()[vmm::UserRegs::kRax]);
-      }
+      const std::int64_t result = wait_out(once(number, args...));
       if (task->exit_status() || vcpu.regs().rip != kRip - 2) return result;
     }
+  }
+  // What becomes of a call that once() may have left blocked.
+  std::int64_t wait_out(std::int64_t result) {
+    while (task->blocked()) {
+      vmm::Scheduler scheduler(vcpu, *processes);
+      if (!scheduler.next(vmm::monotonic_ns()).value()) continue;
+      task->retry_syscall();
+      if (task->blocked()) continue;
+      task->deliver_signals();
+      result = static_cast<std::int64_t>(vcpu.regs()[vmm::UserRegs::kRax]);
+    }
+    return result;
   }
 
   std::uint64_t put_string(const std::string& text, std::uint64_t at = kScratch) {
@@ -110,6 +115,10 @@ class TaskTest : public testing::Test {
   }
 
   mmu::AddressSpace& mm() { return task->mm(); }
+
+  // What the next start() takes: a path, and the program open where somebody asks for it.
+  std::string program_path = "/usr/bin/guest";
+  std::shared_ptr<const vmm::FileDescriptor> program;
 
   GuestMemory memory;
   FakeVcpu vcpu;
