@@ -211,8 +211,9 @@ vmm::Colour colour_for(int fd) {
 tl::expected<std::unique_ptr<vmm::Session>, int> make_session(const GuestOptions& options,
                                                               vmm::FaultRecorder::Consumer on_fault,
                                                               std::optional<vmm::RecordOptions> record) {
-  // A closed pipe is the guest's SIGPIPE or a log's error, never our death.
+  // A closed pipe or a file that may not grow is the guest's signal or a log's error, never our death.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   vmm::SessionConfig config;
   config.machine = options.machine;
   config.limits = options.limits;

@@ -205,21 +205,18 @@ bool blocking(const OpenFile& file) {
 
 }  // namespace
 
-SigpipeGuard::SigpipeGuard() {
-  sigset_t pipe;
-  sigemptyset(&pipe);
-  sigaddset(&pipe, SIGPIPE);
-  ::pthread_sigmask(SIG_BLOCK, &pipe, &saved_);
+WriteSignals::WriteSignals(Task& task) : task_(task) {
+  sigemptyset(&ours_);
+  sigaddset(&ours_, SIGPIPE);
+  sigaddset(&ours_, SIGXFSZ);
+  ::pthread_sigmask(SIG_BLOCK, &ours_, &saved_);
 }
 
-SigpipeGuard::~SigpipeGuard() {
+WriteSignals::~WriteSignals() {
   const int error = errno;
-  sigset_t pipe;
-  sigemptyset(&pipe);
-  sigaddset(&pipe, SIGPIPE);
   const timespec now{};
-  while (::sigtimedwait(&pipe, nullptr, &now) == SIGPIPE) {
-  }
+  for (int signal = 0; (signal = ::sigtimedwait(&ours_, nullptr, &now)) > 0;)
+    task_.queue_signal(SignalInfo::from_user(signal, SI_USER, task_.config().pid, task_.config().uid));
   ::pthread_sigmask(SIG_SETMASK, &saved_, nullptr);
   errno = error;
 }
@@ -247,14 +244,10 @@ SyscallValue write_file(Task& task, const std::shared_ptr<OpenFile>& opened, std
   if (offset && static_cast<std::int64_t>(*offset) < 0) return sys_error(EINVAL);
   if (file.virtual_file() != nullptr) return write_virtual(task, file, buffers, offset);
   if (total_length(buffers) == 0) return 0;
+  const WriteSignals signals(task);
   if (!file.regular()) {
-    const SigpipeGuard guard;
-    SyscallValue result = file.type() == S_IFIFO && !offset && blocking(file)
-                              ? write_pipe(task, opened, buffers)
-                              : write_pieces(task, file, buffers, offset);
-    if (!result && result.error() == Errno(EPIPE))
-      task.queue_signal(SignalInfo::from_user(SIGPIPE, SI_USER, task.config().pid, task.config().uid));
-    return result;
+    const bool in_pieces = file.type() == S_IFIFO && !offset && blocking(file);
+    return in_pieces ? write_pipe(task, opened, buffers) : write_pieces(task, file, buffers, offset);
   }
   auto range = range_of(file, offset);
   if (!range) return propagate(range);

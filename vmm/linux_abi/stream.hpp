@@ -13,20 +13,22 @@ namespace faultline::vmm::linux_abi {
 // kernel's: a page that cannot be written ends the transfer, EFAULT only when nothing moved.
 SyscallValue read_file(Task& task, const std::shared_ptr<OpenFile>& file, std::vector<UserBuffer> buffers,
                        std::optional<std::uint64_t> offset);
-// write(2) and pwrite(2). A broken pipe queues SIGPIPE.
+// write(2) and pwrite(2). A broken pipe queues SIGPIPE, a file that may not grow that far SIGXFSZ.
 SyscallValue write_file(Task& task, const std::shared_ptr<OpenFile>& file, std::vector<UserBuffer> buffers,
                         std::optional<std::uint64_t> offset);
 
-// The call on the host that may raise SIGPIPE in us, without letting it.
-class SigpipeGuard {
+// While it lives, the signals of calls on the host that write (SIGPIPE, SIGXFSZ) do not come to us:
+// they are the task's, which has them queued at the end.
+class WriteSignals {
  public:
-  SigpipeGuard();
-  ~SigpipeGuard();
-  SigpipeGuard(const SigpipeGuard&) = delete;
-  SigpipeGuard& operator=(const SigpipeGuard&) = delete;
+  explicit WriteSignals(Task& task);
+  ~WriteSignals();
+  WriteSignals(const WriteSignals&) = delete;
+  WriteSignals& operator=(const WriteSignals&) = delete;
 
  private:
-  sigset_t saved_;
+  Task& task_;
+  sigset_t ours_, saved_;
 };
 
 }  // namespace faultline::vmm::linux_abi

@@ -50,10 +50,8 @@ SyscallValue sys_sendfile(Task& task, const SyscallArgs& args) {
   task.coherence().before_read(**in, offset->start(**in), count);
   const std::uint64_t to = (*out)->regular() ? Offset{}.start(**out) : 0;
   const std::uint64_t before = task.coherence().size_before(**out);
-  const SigpipeGuard guard;
+  const WriteSignals signals(task);
   const SyscallValue result = host_result(::sendfile((*out)->host_fd(), (*in)->host_fd(), offset->pointer(), count));
-  if (!result && result.error() == Errno(EPIPE))
-    task.queue_signal(SignalInfo::from_user(SIGPIPE, SI_USER, task.config().pid, task.config().uid));
   if (!result) return result;
   task.coherence().after_write(**out, before, to, *result);
   const SyscallValue written = offset->write(task);
@@ -74,6 +72,7 @@ SyscallValue sys_copy_file_range(Task& task, const SyscallArgs& args) {
   const std::uint64_t target = to->start(**out);
   task.coherence().before_read(**in, from->start(**in), count);
   const std::uint64_t before = task.coherence().size_before(**out);
+  const WriteSignals signals(task);
   const SyscallValue result = host_result(
       ::copy_file_range((*in)->host_fd(), from->pointer(), (*out)->host_fd(), to->pointer(), count, args.u32(5)));
   if (!result) return result;

@@ -8,6 +8,7 @@
 #include "vmm/linux_abi/families.hpp"
 #include "vmm/linux_abi/paths.hpp"
 #include "vmm/linux_abi/process_table.hpp"
+#include "vmm/linux_abi/stream.hpp"
 
 namespace faultline::vmm::linux_abi {
 namespace {
@@ -16,6 +17,7 @@ SyscallValue resize(Task& task, const OpenFile& file, std::uint64_t size) {
   // What the guest wrote through a mapping counts up to the new end.
   static_cast<void>(task.coherence().write_back(file));
   const std::uint64_t before = task.coherence().size_before(file);
+  const WriteSignals signals(task);
   const SyscallValue result = host_result(::ftruncate(file.host_fd(), static_cast<off_t>(size)));
   if (result) task.coherence().after_resize(file, before);
   return result;
@@ -53,6 +55,7 @@ SyscallValue sys_fallocate(Task& task, const SyscallArgs& args) {
   static_cast<void>(coherence.write_back(**file));
   const std::uint64_t before = coherence.size_before(**file);
   const auto offset = static_cast<off_t>(args[2]), length = static_cast<off_t>(args[3]);
+  const WriteSignals signals(task);
   const SyscallValue result = host_result(::fallocate((*file)->host_fd(), mode, offset, length));
   if (!result) return result;
   if ((mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) != 0) {

@@ -1,7 +1,9 @@
 // read, write and company: counts, EFAULT, hostile vectors. Also stream.cpp and user_io.cpp.
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include <csignal>
+#include <functional>
 
 #include "tests/unit/linux_abi/task_fixture.hpp"
 
@@ -169,6 +171,26 @@ TEST_F(Io, ABrokenPipeIsSigpipe) {
   call(SYS_write, w, kBuffer, 1);
   ASSERT_TRUE(task->exit_status());
   EXPECT_EQ(task->exit_status()->signal, SIGPIPE);
+}
+
+// ulimit -f of whoever started us.
+TEST_F(Io, AFileThatMayNotGrowIsSigxfszOfTheGuest) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit small{100, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const int fd = file("");
+  EXPECT_EQ(call(SYS_pwrite64, fd, kBuffer, 50, 70), 30);  // up to there it may
+  for (const auto& call_that_grows :
+       std::vector<std::function<std::int64_t(int)>>{[this](int f) { return once(SYS_pwrite64, f, kBuffer, 50, 100); },
+                                                     [this](int f) { return once(SYS_ftruncate, f, 101); },
+                                                     [this](int f) { return once(SYS_fallocate, f, 0, 0, 101); }}) {
+    start({});
+    call_that_grows(open(folder.path("f"), O_RDWR));
+    ASSERT_TRUE(task->exit_status());
+    EXPECT_EQ(task->exit_status()->signal, SIGXFSZ);
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
 }
 
 TEST_F(Io, DevicesAndProcAreRead) {
