@@ -15,7 +15,7 @@ namespace faultline::vmm::linux_abi {
 namespace {
 
 constexpr std::size_t kBounceBytes = 1U << 20;
-constexpr std::size_t kPipeChunk = 4096;  // PIPE_BUF: what a writable pipe takes without blocking
+constexpr std::size_t kPipeChunk = 4096;  // PIPE_BUF: what a writable pipe takes without blocking; a socket as well
 
 // The first `bytes` of the buffers.
 std::vector<UserBuffer> clip(std::vector<UserBuffer> buffers, std::uint64_t bytes) {
@@ -150,8 +150,8 @@ SyscallValue read_stream(Task& task, const std::shared_ptr<OpenFile>& opened, st
   return moved;
 }
 
-// Blocking pipes are written in pieces that cannot block: whoever reads may be a process of the
-// guest, and needs the vCPU for it. How far it got is kept while the call waits.
+// Blocking pipes and sockets are written in pieces that cannot block: whoever reads may be a process
+// of the guest, and needs the vCPU for it. How far it got is kept while the call waits.
 SyscallValue write_pipe(Task& task, const std::shared_ptr<OpenFile>& opened, std::span<const UserBuffer> buffers) {
   const OpenFile& file = *opened;
   const std::uint64_t want = total_length(buffers);
@@ -246,8 +246,10 @@ SyscallValue write_file(Task& task, const std::shared_ptr<OpenFile>& opened, std
   if (total_length(buffers) == 0) return 0;
   const WriteSignals signals(task);
   if (!file.regular()) {
-    const bool in_pieces = file.type() == S_IFIFO && !offset && blocking(file);
-    return in_pieces ? write_pipe(task, opened, buffers) : write_pieces(task, file, buffers, offset);
+    const bool holds_little = file.type() == S_IFIFO || file.type() == S_IFSOCK;
+    if (holds_little && !offset && blocking(file)) return write_pipe(task, opened, buffers);
+    if (!ready(task, opened, Wait::kWritable)) return wait_on(task);
+    return write_pieces(task, file, buffers, offset);
   }
   auto range = range_of(file, offset);
   if (!range) return propagate(range);

@@ -13,7 +13,7 @@
 namespace faultline::vmm::linux_abi {
 namespace {
 
-constexpr std::uint64_t kPipeChunk = 4096;  // what a writable pipe takes without blocking
+constexpr std::uint64_t kPipeChunk = 4096;  // what a writable pipe or socket takes without blocking
 
 // An offset argument by pointer: absent means the file's own position.
 struct Offset {
@@ -44,9 +44,9 @@ SyscallValue sys_sendfile(Task& task, const SyscallArgs& args) {
   if ((*in)->virtual_file() != nullptr || (*out)->virtual_file() != nullptr) return sys_error(EINVAL);
   auto offset = Offset::read(task, args.gva(2));
   if (!offset) return propagate(offset);
-  if (!ready(task, *out, Wait::kWritable)) return wait_on(task);
+  if (!ready(task, *in, Wait::kReadable) || !ready(task, *out, Wait::kWritable)) return wait_on(task);
   std::uint64_t count = std::min(args[3], kMaxRwCount);
-  if ((*out)->type() == S_IFIFO) count = std::min(count, kPipeChunk);
+  if ((*out)->type() == S_IFIFO || (*out)->type() == S_IFSOCK) count = std::min(count, kPipeChunk);
   task.coherence().before_read(**in, offset->start(**in), count);
   const std::uint64_t to = (*out)->regular() ? Offset{}.start(**out) : 0;
   const std::uint64_t before = task.coherence().size_before(**out);

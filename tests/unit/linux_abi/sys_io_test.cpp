@@ -1,6 +1,7 @@
 // read, write and company: counts, EFAULT, hostile vectors. Also stream.cpp and user_io.cpp.
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <csignal>
 #include <functional>
@@ -162,6 +163,26 @@ TEST_F(Io, AFullPipeDoesNotHoldTheRunLoopAndLosesNothing) {
   EXPECT_EQ(vcpu.regs()[vmm::UserRegs::kRax], bytes);
   while (n < bytes) n += static_cast<std::size_t>(::read(host, got.data() + n, got.size() - n));
   EXPECT_EQ(got, data);
+}
+
+// Standard output may be a socket of whoever started us.
+TEST_F(Io, ASocketDoesNotHoldTheRunLoopEither) {
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  const vmm::FileDescriptor other(ends[1]);
+  const int guest_end =
+      task->files().install(std::make_shared<abi::OpenFile>(vmm::FileDescriptor(ends[0]), O_RDWR), false).value();
+  ASSERT_EQ(call(SYS_pipe, kBuffer), 0);
+  const int w = get<int>(kBuffer + 4);
+  EXPECT_EQ(once(SYS_sendfile, w, guest_end, 0, 100), -abi::kBlocked);
+  ASSERT_EQ(::write(other.get(), "bytes", 5), 5);
+  EXPECT_EQ(wait_out(-abi::kBlocked), 5);
+
+  constexpr std::uint64_t kLarge = 0x20000000, kBytes = 8 << 20;  // more than it holds
+  map(kLarge, kBytes, PROT_READ | PROT_WRITE);
+  EXPECT_EQ(once(SYS_write, guest_end, kLarge, kBytes), -abi::kBlocked);
+  std::vector<char> got(kBytes);
+  EXPECT_GT(::recv(other.get(), got.data(), got.size(), MSG_DONTWAIT), 4096);
 }
 
 TEST_F(Io, ABrokenPipeIsSigpipe) {
