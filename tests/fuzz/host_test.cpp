@@ -265,6 +265,7 @@ constexpr const char* kOnceDifferent[] = {
     "map 1g+29p 5p r-- private,fixed disk 5\nread 1 1g+33p\n",
     "map 1g 1p rw- private,fixed disk 8\nwrite 1 1g+0x800 3\nfetch vsyscall+1\n",
     "sync low huge sync\nadvise low huge dontneed\n",
+    "map 512g 1p r-- private,fixed,growsdown anonymous 0\nread 1 512g\nread 1 low\nfork\n",
     "sync low-16p maximum none\nadvise null maximum populate-read\n",
 };
 

@@ -33,6 +33,11 @@ TEST(Seams, AreThereUntilACallLooks) {
   const std::string stacks =
       "map 2m 1p rw- private,fixed,growsdown anonymous 0\n"
       "map 2m-2p 1p rw- private,fixed,growsdown anonymous 0\nwrite 1 2m-1p 0\n";
+  // Between an access far below and a stack lies what is the judge's own: the stack is not looked at, and gets no
+  // anon_vma from it.
+  const std::string far_below =
+      "map 512g 1p r-- private,fixed,growsdown anonymous 0\nread 1 low\nfork\nswitch 1\n"
+      "map 512g+1p 1p rw- private,fixed,growsdown anonymous 0\nwrite 1 512g+1p 0\nprotect 512g 1p rw-\n";
   const Case cases[] = {
       // Locks keep VMAs apart, until a call takes them.
       {two + "lock 2m 1p none\n" + grow, -EFAULT},
@@ -55,6 +60,7 @@ TEST(Seams, AreThereUntilACallLooks) {
       // A stack that grew down to another one.
       {stacks + "remap 2m-2p 3p 4p none 2m", -EFAULT},
       {stacks + "remap 2m-1p 2p 3p none 2m", kDone - 0x1000},
+      {far_below + "remap 512g 2p 3p none 512g", 0x2000'0000'0000},
       {stacks + "protect 2m-2p 1p r--\nprotect 2m-2p 1p rw-\nremap 2m-2p 3p 4p none 2m", kDone - 0x2000},
   };
   const auto reference = make_reference();

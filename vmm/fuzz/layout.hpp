@@ -33,6 +33,8 @@ inline constexpr std::array<Window, 5> kWindows{{
 }
 
 // Two pages of every process that are its judge's: a judge with a vCPU has the code there that makes the accesses.
+// Every other judge knows as well that something is there, as something is below 512g on the host: what looks for the
+// area above an address (a stack that might grow) finds it.
 inline constexpr std::uint64_t kEngineAt = 0x1000'0000'0000, kEngineEnd = kEngineAt + 2 * kPageSize;
 static_assert(!in_window(kEngineAt) && !in_window(kEngineEnd - 1));
 

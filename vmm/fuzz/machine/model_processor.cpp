@@ -1,10 +1,12 @@
 #include "vmm/fuzz/machine/model_processor.hpp"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstring>
 
 #include "mmu/pgtable/slot.hpp"
-#include "vmm/fuzz/layout.hpp"
+#include "mmu/space/operations.hpp"
 
 namespace faultline::vmm::fuzz {
 
@@ -232,6 +234,16 @@ const ModelProcessor::Judged* ModelProcessor::attempt_string(const Operation& ac
     done_ += bytes;
   }
   return nullptr;
+}
+
+Result<void> ModelProcessor::adopt(mmu::AddressSpace& mm) {
+  if (mm.vmas.find(Gva(kEngineAt)) != nullptr) return {};  // by fork
+  const auto mapped = mmu::do_mmap(mm, {.address = kEngineAt,
+                                        .length = kEngineEnd - kEngineAt,
+                                        .prot = PROT_NONE,
+                                        .flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED});
+  if (!mapped) return fail("the model's own pages cannot be mapped");
+  return {};
 }
 
 void ModelProcessor::release(mmu::AddressSpace& mm) {

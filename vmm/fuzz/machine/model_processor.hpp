@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/model/predict.hpp"
+#include "vmm/fuzz/layout.hpp"
 #include "vmm/fuzz/machine/model_tlb.hpp"
 #include "vmm/fuzz/machine/processor.hpp"
 
@@ -26,9 +27,10 @@ class ModelProcessor final : public Processor {
   }
 
   Result<void> run(mmu::AddressSpace& mm, std::span<const Operation> accesses, AccessSink& sink) override;
-  Result<void> adopt(mmu::AddressSpace&) override { return {}; }
+  // It needs nothing there. But an area has neighbours, which its growth depends on: what others have, it has, too.
+  Result<void> adopt(mmu::AddressSpace& mm) override;
   void release(mmu::AddressSpace& mm) override;
-  [[nodiscard]] bool owns(Gva) const override { return false; }
+  [[nodiscard]] bool owns(Gva address) const override { return address >= Gva(kEngineAt) && address < Gva(kEngineEnd); }
   bool flip_control(Control control) override;
   void invalidate(mmu::AddressSpace& mm, Gva address) override;
   void entry_flipped(mmu::AddressSpace& mm, const FlippedEntry& entry) override;

@@ -24,6 +24,8 @@ bool grow_stack(Process& process, Vpn page) {
   Pages& pages = process.pages;
   const auto above = pages.upper_bound(page);
   if (above == pages.end() || !above->second.traits.grows_down) return false;
+  // What is a judge's own is the area above.
+  if (page < Gva(kEngineAt).page() && above->first >= Gva(kEngineEnd).page()) return false;
   if (Gva(page).raw() < kMinAddress) return false;
   if (above != pages.begin()) {
     const auto& [below, neighbour] = *std::prev(above);
