@@ -135,6 +135,27 @@ TEST(Relations, AJudgeThatCannotFollowIsNotAsked) {
   EXPECT_EQ(reference.runs, 0U);
 }
 
+// Which string copies nobody can tell the outcome of, machines say themselves.
+TEST(Relations, TheHostIsNotAskedOfCopiesThatMayGoThroughAnAlias) {
+  const auto done = [](const Program& p) { return all_done(p); };
+  FakeJudge host("linux", kHost, done), model("model", kMachine, done);
+  const auto runs_of = [](FakeJudge& judge, const char* name, const Program& program) {
+    const unsigned before = judge.runs;
+    EXPECT_FALSE(*check_relation(relation(name), judge, program));
+    return judge.runs - before;
+  };
+  Program p{{map_at({0, 0}, 4096, 3, kMapFixed | kMapShared), map_at({0, 8192}, 4096, 3, kMapFixed)}};
+  for (Operation& map : p.operations) map.operands[4] = static_cast<std::int64_t>(FileOperand::kMemory);
+  EXPECT_EQ(runs_of(host, "replay-host", p), 2U);
+  p.operations.push_back({Op::kCopy, {8, pack({0, 0}), pack({0, 64})}});
+  EXPECT_EQ(runs_of(host, "replay-host", p), 0U);
+  EXPECT_EQ(runs_of(model, "replay", p), 2U);
+  p.operations[1].operands[4] = static_cast<std::int64_t>(FileOperand::kDisk);
+  EXPECT_EQ(runs_of(host, "replay-host", p), 2U) << "each file once";
+  p.operations.push_back({Op::kRemap, {pack({0, 0}), 0, 4096, 3, pack({0, 16384})}});
+  EXPECT_EQ(runs_of(host, "replay-host", p), 0U) << "it may be mapped twice by now";
+}
+
 TEST(Relations, AnEndInAStepThatWasAddedIsNews) {
   FakeJudge judge("fake", kMachine, [](const Program& p) {
     Trace t = all_done(p);
