@@ -5,6 +5,7 @@
 
 #include "mmu/pgtable/editor.hpp"
 #include "mmu/pgtable/gather.hpp"
+#include "mmu/pgtable/used_entries.hpp"
 
 namespace faultline::mmu {
 
@@ -51,14 +52,17 @@ PageTables::~PageTables() {
   // The root and what is held may be known to the sink's shadow: nothing reuses them before it
   // forgot them.
   if (!dropped_) drop_translations();
-  frames_.put(root_);
+  give_back(root_);
 }
 
 void PageTables::drop_translations() {
   sink_.end(Gpa(root_));
+  retires_ = sink_.retires_tables();
   free_held();
   dropped_ = true;
 }
+
+void PageTables::give_back(Gfn table) { retires_ ? frames_.retire(table) : frames_.put(table); }
 
 std::optional<Gfn> PageTables::table_for(Gpa parent_slot) {
   if (const auto it = held_.find(parent_slot); it != held_.end()) {
@@ -80,14 +84,14 @@ std::optional<Gfn> PageTables::table_for(Gpa parent_slot) {
 void PageTables::release_table(Gfn table, Gpa parent_slot) {
   --tables_;
   if (dropped_ || sink_.tables_reusable_after_flush()) {
-    frames_.put(table);
+    give_back(table);
   } else {
     held_.emplace(parent_slot, table);
   }
 }
 
 void PageTables::free_held() {
-  for (const auto& [slot, table] : held_) frames_.put(table);
+  for (const auto& [slot, table] : held_) give_back(table);
   held_.clear();
 }
 
@@ -136,9 +140,9 @@ void PageTables::free_tables(Gva start, Gva end, Gva floor, Gva ceiling, TlbGath
   const std::uint64_t span = level_span(top, mode_);
   const Gva half(user_entries(mode_) * span);
   if (ceiling >= task_size_max(mode_)) ceiling = half;
-  for (std::uint64_t at = start.raw() & ~(span - 1); at < end.raw(); at += span) {
+  for (std::uint64_t at = start.raw() & ~(span - 1); (at = next_used(root_, top, at, end.raw())) < end.raw();
+       at += span)
     free_subtree(slot_of(root_, Gva(at), top), top, Gva(at), {start, end, floor, ceiling}, gather);
-  }
 }
 
 bool PageTables::free_empty_table(Gva va, TlbGather& gather) {
@@ -156,6 +160,17 @@ bool PageTables::free_empty_table(Gva va, TlbGather& gather) {
   return true;
 }
 
+// The first address from `at` on, where an entry of `table` begins, whose entry is not empty; `end` or more: there is
+// none. Most entries are empty, and there are thousands when a process ends.
+std::uint64_t PageTables::next_used(Gfn table, Level level, std::uint64_t at, std::uint64_t end) const {
+  if (at >= end) return end;
+  const std::uint64_t span = level_span(level, mode_);
+  const unsigned first = table_index(Gva(at), level, mode_);
+  const std::uint64_t wanted = (end - at - 1) / span + 1, here = entries_per_table(level, mode_) - first;
+  const auto count = static_cast<unsigned>(std::min(wanted, here));
+  return at + (next_used_entry(memory(), table, first, first + count, mode_) - first) * span;
+}
+
 // Frees the table below `parent` (an entry of `level` that spans from `base`), children first,
 // where nothing but the unmapped range can be in it.
 void PageTables::free_subtree(PteSlot parent, Level level, Gva base, const FreeRange& range, TlbGather& gather) {
@@ -166,11 +181,8 @@ void PageTables::free_subtree(PteSlot parent, Level level, Gva base, const FreeR
     const std::uint64_t step = level_span(level - 1, mode_);
     const std::uint64_t from = std::max(base.raw(), range.start.raw() & ~(step - 1));
     const std::uint64_t to = std::min(base.raw() + level_span(level, mode_), range.end.raw());
-    // Most entries are empty, and there are thousands when a process ends.
-    for (std::uint64_t at = from; at < to; at += step) {
-      const PteSlot slot = slot_of(table, Gva(at), level - 1);
-      if (!slot.load().none()) free_subtree(slot, level - 1, Gva(at), range, gather);
-    }
+    for (std::uint64_t at = from; (at = next_used(table, level - 1, at, to)) < to; at += step)
+      free_subtree(slot_of(table, Gva(at), level - 1), level - 1, Gva(at), range, gather);
   }
   if (base < range.floor || base + level_span(level, mode_) > range.ceiling) return;
   PtEditor(gather).unlink_table(parent, base, level);

@@ -82,11 +82,13 @@ class PageTables {
   void reload_pdptes(Gva base);
   std::optional<Gfn> table_for(Gpa parent_slot);
   void release_table(Gfn table, Gpa parent_slot);  // after the flush
-  void free_held();                                // after a full drop
-  void drop_translations();                        // for good: no CPU uses these tables again
+  void give_back(Gfn table);
+  void free_held();          // after a full drop
+  void drop_translations();  // for good: no CPU uses these tables again
   struct FreeRange {
     Gva start, end, floor, ceiling;
   };
+  [[nodiscard]] std::uint64_t next_used(Gfn table, Level level, std::uint64_t at, std::uint64_t end) const;
   void free_subtree(PteSlot parent, Level level, Gva base, const FreeRange& range, TlbGather& gather);
 
   FrameAllocator& frames_;
@@ -95,7 +97,7 @@ class PageTables {
   Gfn root_;
   std::uint64_t tables_ = 0;
   std::unordered_map<Gpa, Gfn> held_;  // by the entry that they hung from
-  bool dropped_ = false;
+  bool dropped_ = false, retires_ = false;
   EditObserver* edit_observer_ = nullptr;
 };
 

@@ -120,6 +120,15 @@ void FrameAllocator::put(Gfn frame) {
   free_block(frame.raw(), 0);
 }
 
+void FrameAllocator::retire(Gfn frame) {
+  Frame& f = at(frame);
+  FL_CHECK(f.refcount.exchange(0, std::memory_order_acq_rel) == 1 && f.mapcount.load(std::memory_order_relaxed) == 0);
+  FL_CHECK(f.kind != FrameKind::kReserved && f.kind != FrameKind::kFree && frame >= settled_);
+  f.kind = FrameKind::kUntouched;  // as if inside a larger free block, which there is none of
+  --used_;
+  ++retired_;
+}
+
 void FrameAllocator::free_block(std::uint64_t frame, unsigned order) {
   frames_[frame].kind = FrameKind::kUntouched;
   while (order < kMaxOrder) {
@@ -178,6 +187,7 @@ FrameAllocator::Mark FrameAllocator::mark() {
   mark.used_end_ = settled_;
   mark.heads_ = heads_;
   mark.used_ = used_;
+  mark.retired_ = retired_;
   mark.metadata_bytes_ = metadata_bytes_;
   mark.frames_.reserve(fresh_ - settled_);
   for (std::uint64_t n = first_.raw(); n < fresh_.raw(); ++n) {
@@ -211,6 +221,7 @@ void FrameAllocator::rewind(const Mark& mark) {
   fresh_ = mark.fresh_;
   heads_ = mark.heads_;
   used_ = mark.used_;
+  retired_ = mark.retired_;
   metadata_bytes_ = mark.metadata_bytes_;
   fail_countdown_ = 0;
 }
@@ -233,8 +244,9 @@ std::optional<std::string> FrameAllocator::check_invariants() const {
     }
   }
   const std::uint64_t carved = fresh_ - first_;
-  if (free_listed + used_ != carved)
-    return fmt::format("{} frames free and {} used, but {} handed out so far", free_listed, used_, carved);
+  if (free_listed + used_ + retired_ != carved)
+    return fmt::format("{} frames free, {} used and {} retired, but {} handed out so far", free_listed, used_, retired_,
+                       carved);
   return std::nullopt;
 }
 

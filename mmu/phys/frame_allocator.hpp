@@ -42,6 +42,8 @@ class FrameAllocator {
   // Reference counts. put() frees at zero; a frame must then be unmapped.
   void get(Gfn frame) { at(frame).refcount.fetch_add(1, std::memory_order_relaxed); }
   void put(Gfn frame);
+  // As put() for the last reference, but nobody gets the frame again before a rewind().
+  void retire(Gfn frame);
 
   [[nodiscard]] Frame& at(Gfn frame) {
     FL_CHECK(memory_.contains(frame));
@@ -54,7 +56,7 @@ class FrameAllocator {
   [[nodiscard]] const PhysMemory& memory() const { return memory_; }
 
   [[nodiscard]] std::uint64_t total_frames() const { return memory_.frames() - first_.raw(); }
-  [[nodiscard]] std::uint64_t free_frames() const { return total_frames() - used_; }
+  [[nodiscard]] std::uint64_t free_frames() const { return total_frames() - used_ - retired_; }
   [[nodiscard]] std::uint64_t used_frames() const { return used_; }
   // Frames at or above this were never handed out (not since the last rewind()).
   [[nodiscard]] Gfn high_water() const { return fresh_; }
@@ -102,7 +104,7 @@ class FrameAllocator {
     std::uint64_t id_ = 0;
     Gfn settled_, fresh_, used_end_;
     std::array<std::uint32_t, kMaxOrder + 1> heads_{};
-    std::uint64_t used_ = 0;
+    std::uint64_t used_ = 0, retired_ = 0;
     std::int64_t metadata_bytes_ = 0;
   };
   [[nodiscard]] Mark mark();
@@ -137,7 +139,7 @@ class FrameAllocator {
   Gfn extended_;  // what `extend_` was told last; more than fresh_ after a rewind
   ExtendHook extend_;
   std::array<std::uint32_t, kMaxOrder + 1> heads_{};  // 0 = empty; frame 0 is never free
-  std::uint64_t used_ = 0;
+  std::uint64_t used_ = 0, retired_ = 0;
   std::uint64_t fail_countdown_ = 0;
   std::int64_t metadata_bytes_ = 0;
   std::uint64_t metadata_limit_;

@@ -46,6 +46,9 @@ class TlbSink {
   // and the frames may serve as anything. Invalidates all of it, and no less than drop_all() where
   // tables_reusable_after_flush() is false.
   virtual TlbAction end(Gpa /*root*/) { return drop_all(); }
+  // True: end() leaves what is known of the tables as it is. They are retired: frames that serve as nothing
+  // until whoever made the memory takes it all back (FrameAllocator::rewind).
+  [[nodiscard]] virtual bool retires_tables() const { return false; }
 };
 
 }  // namespace faultline::mmu

@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "mmu/arch/swap_entry.hpp"
+#include "mmu/pgtable/used_entries.hpp"
 #include "mmu/space/checker_rmap.hpp"
 #include "mmu/space/fork_pages.hpp"
 #include "mmu/space/mapcount.hpp"
@@ -114,9 +115,9 @@ Contradiction check_table(SpaceCheck& check, Gfn gfn, Level level, Gva base) {
   if (!check.census.tables.insert(gfn).second) return fmt::format("table {:#x} is linked twice", gfn.raw());
   const PagingMode mode = check.mm.mode();
   const std::uint64_t span = level_span(level, mode);
-  for (unsigned i = 0; i < (root ? user_entries(mode) : entries_per_table(level, mode)); ++i) {
+  const unsigned entries = root ? user_entries(mode) : entries_per_table(level, mode);
+  for (unsigned i = 0; (i = next_used_entry(memory, gfn, i, entries, mode)) < entries; ++i) {
     const Pte entry = PteSlot(memory, gfn, i, mode).load();
-    if (entry.none()) continue;
     const Gva va = base + i * span;
     if (level == 1) {
       if (auto wrong = check_leaf(check, entry, va)) return wrong;

@@ -138,6 +138,53 @@ TEST_P(PageTablesTest, AHeldTableIsAnAllocationThatCanFail) {
   EXPECT_EQ(g.sink.full_drops, 0);
 }
 
+struct RetiringSink final : TlbSink {
+  TlbAction flush(const TlbBatch&) override { return TlbAction::kFrameDrop; }
+  [[nodiscard]] bool tables_reusable_after_flush() const override { return false; }
+  TlbAction drop_all() override { return ++drops, TlbAction::kFullDrop; }
+  TlbAction end(Gpa) override { return TlbAction::kNone; }
+  [[nodiscard]] bool retires_tables() const override { return true; }
+  int drops = 0;
+};
+
+// Tables of an address space that is gone, whose shadow is not, serve as nothing until memory is taken back.
+TEST(PageTables, ThoseThatAreRetiredServeNobody) {
+  GuestMemory g(16ULL << 20);
+  RetiringSink sink;
+  const FrameAllocator::Mark before = g.frames.mark();
+  auto tables = PageTables::create(g.frames, sink, PagingMode::kFourLevel, Gfn(0));
+  ASSERT_TRUE(tables->populate(Gva(0x4000'0000)).valid());
+  ASSERT_TRUE(tables->populate(Gva(0x9000'0000)).valid());
+  {
+    TlbGather gather(*tables);  // one is held when it ends
+    tables->free_tables(Gva(0x9000'0000), Gva(0x9000'1000), Gva(0x8000'0000), Gva(0xa000'0000), gather);
+    gather.flush();
+  }
+  std::vector<Gfn> used;
+  for (Gfn frame = g.frames.first(); frame < g.frames.high_water(); frame = frame + 1)
+    if (g.frames.at(frame).kind == FrameKind::kTable) used.push_back(frame);
+  EXPECT_EQ(used.size(), 6U);
+  {
+    TlbGather gather = TlbGather::for_exit(*tables);
+    tables->free_tables(Gva(0), task_size_max(PagingMode::kFourLevel), Gva(0), task_size_max(PagingMode::kFourLevel),
+                        gather);
+  }
+  tables.reset();
+  EXPECT_EQ(sink.drops, 0);
+  EXPECT_EQ(g.frames.used_frames(), before.used_frames());
+  EXPECT_EQ(g.frames.check_invariants(), std::nullopt);
+  const std::uint64_t left = g.frames.free_frames();
+  std::uint64_t got = 0;
+  while (const auto frame = g.frames.allocate(FrameKind::kAnon, Zeroing::kNotNeeded)) {
+    EXPECT_EQ(std::ranges::count(used, *frame), 0);
+    ++got;
+  }
+  EXPECT_EQ(got, left);
+  g.frames.rewind(before);
+  EXPECT_EQ(g.frames.check_invariants(), std::nullopt);
+  EXPECT_EQ(g.frames.free_frames(), left + used.size());
+}
+
 TEST(PageTables, KernelHalfIsShared) {
   GuestMemory g(16ULL << 20);
   const Gfn half = g.frames.allocate(FrameKind::kTable, Zeroing::kNeeded).value();
