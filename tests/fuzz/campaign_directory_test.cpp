@@ -100,6 +100,8 @@ TEST(CampaignDirectory, ProgramsOfOthersAreHandedOverOnce) {
   ASSERT_TRUE(mine && theirs);
   constexpr auto kOver = CampaignDirectory::Damaged::kPassedOver;
   EXPECT_TRUE(*mine->keep(kProgram));
+  EXPECT_FALSE(*mine->keep(kProgram)) << "written or not";
+  ASSERT_TRUE(mine->finish());
   EXPECT_FALSE(*theirs->keep(kProgram)) << "it is there";
   folder.write("corpus/by-hand.txt", to_text(Program{{read_at({1, 0})}}));
   const auto programs = mine->new_programs(kOver);
@@ -110,6 +112,30 @@ TEST(CampaignDirectory, ProgramsOfOthersAreHandedOverOnce) {
   folder.write("corpus/broken", "rubbish");
   EXPECT_EQ(mine->new_programs(kOver)->size(), 0U) << "while it runs, damage is passed over";
   EXPECT_EQ(folder.contents().at("corpus/" + program_name(kProgram)), bytes_of(kProgram));
+}
+
+TEST(CampaignDirectory, FilesAreWrittenBehindItsBackAndAllOfThem) {
+  const ScratchFolder folder;
+  constexpr unsigned kFiles = 50;
+  {
+    FileWriter writer(folder.path());
+    for (unsigned i = 0; i < kFiles; ++i) EXPECT_TRUE(writer.write(std::to_string(i), std::vector<std::byte>(i)));
+    ASSERT_TRUE(writer.finish());
+    EXPECT_EQ(folder.contents().size(), kFiles);
+    EXPECT_TRUE(writer.write("last", std::vector<std::byte>(3)));
+  }
+  EXPECT_EQ(folder.contents().at("last").size(), 3U) << "nobody waited for it";
+  EXPECT_EQ(folder.contents().size(), kFiles + 1) << "and no temporary file is left";
+}
+
+TEST(CampaignDirectory, AFileThatCannotBeWrittenIsToldLater) {
+  const ScratchFolder folder;
+  FileWriter writer(folder.path("no-such-folder"));
+  EXPECT_TRUE(writer.write("a", {}));
+  const auto done = writer.finish();
+  ASSERT_FALSE(done);
+  EXPECT_THAT(done.error().message, HasSubstr("no-such-folder"));
+  EXPECT_FALSE(writer.write("b", {}));
 }
 
 TEST(CampaignDirectory, LeftoversOfTheDeadAreCleared) {

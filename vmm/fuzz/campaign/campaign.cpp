@@ -141,7 +141,8 @@ int Session::work(unsigned number, const Seat& seat, RunningProgram& running, Me
         return time_is_up();
       }};
   if (number == 0 && seat.starts == 0) start.first = left_over_;
-  const auto done = Worker(job, std::move(*judges), std::move(start)).run();
+  auto done = Worker(job, std::move(*judges), std::move(start)).run();
+  if (done) done = directory_.finish();
   if (!done) messages.text(Message::kFatal, done.error().message);
   return done ? 0 : kCannotGoOn;
 }
@@ -263,8 +264,8 @@ Result<CampaignEnd> Session::run() {
     }
   }
   CampaignEnd end;
-  end.last = snapshot();
   if (const auto saved = save(0); !saved) return tl::unexpected(saved.error());
+  end.last = snapshot();
   if (!fatal_.empty()) return fail(fatal_);
   const auto session = add_statistics({}, "", end.last.session, names_, end.last.seconds, 1, coverage_);
   end.session_json = *session;

@@ -114,10 +114,9 @@ Result<std::vector<CampaignDirectory::Entry>> CampaignDirectory::new_programs(Da
 }
 
 Result<bool> CampaignDirectory::keep(const Program& program) {
-  const std::string name = program_name(program);
-  seen_.insert(name);
-  if (exists(corpus() + "/" + name)) return false;
-  if (const auto written = write_whole(corpus(), name, to_binary(program)); !written)
+  std::string name = program_name(program);
+  if (!seen_.insert(name).second || exists(corpus() + "/" + name)) return false;
+  if (const auto written = writer_->write(std::move(name), to_binary(program)); !written)
     return tl::unexpected(written.error());
   return true;
 }

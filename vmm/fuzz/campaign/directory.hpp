@@ -13,11 +13,13 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "mmu/base/result.hpp"
+#include "vmm/fuzz/campaign/file_writer.hpp"
 #include "vmm/fuzz/campaign/files.hpp"
 #include "vmm/fuzz/coverage.hpp"
 #include "vmm/fuzz/program.hpp"
@@ -45,8 +47,10 @@ class CampaignDirectory {
   enum class Damaged : std::uint8_t { kRefused, kPassedOver };
   // Programs of the corpus that this object did not return or keep before, by name.
   Result<std::vector<Entry>> new_programs(Damaged damaged);
-  // True: it was not there.
+  // True: it was not there. It is by the end of finish(), and most likely soon; an error may be of a
+  // program before it.
   Result<bool> keep(const Program& program);
+  Result<void> finish() { return writer_->finish(); }
   // Programs that jobs were running when they were killed with their parent. They are forgotten.
   std::vector<Program> take_left_over();
   [[nodiscard]] std::size_t count_findings() const;
@@ -61,12 +65,14 @@ class CampaignDirectory {
   Result<State> update(Means means, const std::function<Result<void>(State&)>& change);
 
  private:
-  explicit CampaignDirectory(std::string path) : path_(std::move(path)) {}
+  explicit CampaignDirectory(std::string path)
+      : path_(std::move(path)), writer_(std::make_unique<FileWriter>(corpus())) {}
   Result<void> prepare();
   Result<void> check_version();
 
   std::string path_;
-  std::set<std::string> seen_;  // file names of the corpus
+  std::set<std::string> seen_;          // file names of the corpus
+  std::unique_ptr<FileWriter> writer_;  // of the corpus
 };
 
 }  // namespace faultline::vmm::fuzz
