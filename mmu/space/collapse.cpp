@@ -30,10 +30,9 @@ bool any_page(const AddressSpace& mm, Gva start) {
 
 SysResult<void> collapse(AddressSpace& mm, const Vma& vma, Gva start, Gva end) {
   if (!allowable(vma)) return sys_error(EINVAL);
-  bool failed = false;
+  if (!vma.anonymous()) return {};
   for (Gva at = huge_ceiling(start); at < huge_floor(end); at = at + kHuge)
-    failed = failed || (vma.anonymous() && !any_page(mm, at));
-  if (failed) return sys_error(EINVAL);
+    if (!any_page(mm, at)) return sys_error(EINVAL);
   return {};
 }
 

@@ -106,17 +106,23 @@ SysResult<VmFlags> advised_flags(const Vma& vma, int advice) {
   }
 }
 
-// Linux zap_page_range_single with reclaim_pt: tables that the range spans whole go when they are
-// empty.
+// The tables that the range spans whole go when they are empty. A range may be most of user space:
+// what has no tables is passed over as high up as there are none.
+void reclaim_tables(AddressSpace& mm, Gva start, Gva end, TlbGather& gather) {
+  const std::uint64_t span = level_span(2, mm.mode());
+  for (std::uint64_t at = (start.raw() + span - 1) & ~(span - 1); at + span <= end.raw();) {
+    const Level level = mm.tables().walk(Gva(at)).last().level;
+    if (level == 1) mm.tables().free_empty_table(Gva(at), gather);
+    at = (at | (level_span(std::max(level, 2U), mm.mode()) - 1)) + 1;
+  }
+}
+
+// Linux zap_page_range_single with reclaim_pt.
 void zap_and_reclaim(AddressSpace& mm, const Vma& vma, Gva start, Gva end) {
   const NotifierRange notify(mm, NotifierEvent::kClear, start, end);
   TlbGather gather(mm.tables());
   zap_range(mm, vma, start, end, gather, ZapMarkers::kKeep);
-  const std::uint64_t span = level_span(2, mm.mode());
-  if (mm.env().behaviour.pt_reclaim) {
-    for (std::uint64_t at = (start.raw() + span - 1) & ~(span - 1); at + span <= end.raw(); at += span)
-      mm.tables().free_empty_table(Gva(at), gather);
-  }
+  if (mm.env().behaviour.pt_reclaim) reclaim_tables(mm, start, end, gather);
   gather.flush();
 }
 

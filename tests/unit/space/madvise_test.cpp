@@ -1,3 +1,5 @@
+#include <ctime>
+
 #include "tests/unit/space/fixture.hpp"
 
 namespace faultline::mmu {
@@ -23,6 +25,21 @@ TEST_F(Madvise, DontneedOfAnonymousMemoryReadsZeroes) {
   EXPECT_EQ(mm->rss.total(), 0U);
   read_at(page(0));
   EXPECT_EQ(byte_at(page(0)), std::byte{0});
+}
+
+// Advice costs what is mapped, not what is named.
+TEST_F(Madvise, DontneedOfMostOfUserSpaceIsQuick) {
+  constexpr std::uint64_t kStart = 0x1000'0000'0000, kBytes = 100ULL << 40;
+  ASSERT_TRUE(map(kStart, kBytes, kRw, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED));
+  write_at(kStart);
+  write_at(kStart + kBytes / 2);
+  write_at(kStart + kBytes - kPageSize);
+  const std::uint64_t tables = mm->tables().tables();
+  const std::clock_t before = std::clock();
+  EXPECT_EQ(advise(kStart, kBytes / kPageSize, MADV_DONTNEED), 0);
+  EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC);
+  EXPECT_EQ(mm->rss.total(), 0U);
+  EXPECT_EQ(mm->tables().tables(), tables - 3) << "the last level's go";
 }
 
 TEST_F(Madvise, DontneedOfAPrivateFileShowsTheFileAgain) {
