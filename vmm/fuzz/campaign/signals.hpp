@@ -9,12 +9,12 @@ namespace faultline::vmm::fuzz {
 
 class StopSignals {
  public:
-  // Blocks both; they come in wait() only. At most one object at a time.
+  // Blocks both, and SIGCHLD; they come in wait() only. At most one object at a time.
   StopSignals();
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
-  // Sleeps, at most so long, shorter when a signal comes. How many came so far.
+  // Sleeps, at most so long, shorter when a signal comes or a child ends. How many requests came so far.
   unsigned wait(std::chrono::milliseconds most);
 
  private:
