@@ -23,19 +23,36 @@ void FileMapping::insert(Pgoff page, Gfn frame) {
   pages_.emplace(page, frame);
 }
 
-SysResult<FileMapping::Fetched> FileMapping::fetch(Pgoff page) {
+SysResult<FileMapping::Fetched> FileMapping::fetch(const ReadaheadRequest& request) {
+  const Pgoff page = request.page;
   if (page.raw() >= size_in_pages()) return sys_error(EFAULT);
-  if (const auto cached = find(page)) return Fetched{*cached, false};
+  if (const auto cached = find(page)) return Fetched{.frame = *cached, .waited = met_mark(request)};
   const std::optional<Gfn> frame = frames_.allocate(FrameKind::kFile, Zeroing::kNotNeeded);
   if (!frame) return sys_error(ENOMEM);
-  const std::span<std::byte, kPageSize> bytes = frames_.memory().page(*frame);
-  const auto read = file_->read_pages(page, std::span(&bytes, 1), ReadWait::kMayBlock);
-  if (!read) {
+  const auto fetched = read_into(*frame, request);
+  if (!fetched) {
     frames_.put(*frame);
-    return tl::unexpected(read.error());
+    return fetched;
   }
   insert(page, *frame);
-  return Fetched{*frame, read->did_io};
+  return fetched;
+}
+
+SysResult<FileMapping::Fetched> FileMapping::read_into(Gfn frame, const ReadaheadRequest& request) {
+  const std::span<std::byte, kPageSize> bytes = frames_.memory().page(frame);
+  const auto held = kind() == FileKind::kRegular ? file_->pages_in_memory(request.page, 1) : std::nullopt;
+  const bool missing = held && *held == 0;
+  Fetched fetched{.frame = frame, .major = missing};
+  if (missing) {
+    marks_.erase(request.page);
+    read_ahead(sync_readahead(readahead_, request, file_->readahead_pages()));
+  } else {
+    fetched.waited = met_mark(request);
+  }
+  const auto read = file_->read_pages(request.page, std::span(&bytes, 1), ReadWait::kMayBlock);
+  if (!read) return tl::unexpected(read.error());
+  if (!missing) (held ? fetched.waited : fetched.major) |= read->did_io;
+  return fetched;
 }
 
 void FileMapping::fetch_cached(Pgoff first, std::uint64_t count) {
@@ -76,6 +93,14 @@ std::uint64_t FileMapping::fetch_cached_run(Pgoff first, std::uint64_t count) {
     }
   }
   return filled;
+}
+
+// Drops [first, last] from the cache.
+void FileMapping::forget(Pgoff first, Pgoff last) {
+  const auto from = pages_.lower_bound(first), end = pages_.upper_bound(last);
+  for (auto it = from; it != end; ++it) frames_.put(it->second);
+  pages_.erase(from, end);
+  marks_.erase(marks_.lower_bound(first), marks_.upper_bound(last));
 }
 
 void FileMapping::mark_dirty(Pgoff page) {
@@ -123,26 +148,20 @@ bool FileMapping::evict(Pgoff page) {
   if (it == pages_.end()) return false;
   const Frame& f = frames_.at(it->second);
   if (f.dirty || f.refcount.load(std::memory_order_relaxed) != 1) return false;
-  frames_.put(it->second);
-  pages_.erase(it);
+  forget(page, page);
   file_->advise(FileAdvice::kDropped, page, 1);
   return true;
 }
 
 SysResult<void> FileMapping::punch_hole(Pgoff first, Pgoff last) {
   if (auto punched = file_->punch_hole(first, last.raw() - first.raw() + 1); !punched) return punched;
-  const auto from = pages_.lower_bound(first);
-  const auto end = pages_.upper_bound(last);
-  for (auto it = from; it != end; ++it) frames_.put(it->second);
-  pages_.erase(from, end);
+  forget(first, last);
   return {};
 }
 
 void FileMapping::truncate(std::uint64_t new_size) {
   const Pgoff first_gone(page_align(new_size) >> kPageShift);
-  const auto from = pages_.lower_bound(first_gone);
-  for (auto it = from; it != pages_.end(); ++it) frames_.put(it->second);
-  pages_.erase(from, pages_.end());
+  forget(first_gone, Pgoff(~0ULL));
   const std::uint64_t tail = new_size & kPageMask;
   if (tail == 0) return;
   if (const auto frame = find(Pgoff(new_size >> kPageShift)))

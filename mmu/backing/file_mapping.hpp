@@ -6,8 +6,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 
+#include "mmu/backing/readahead.hpp"
 #include "mmu/backing/vma_interval_tree.hpp"
 #include "mmu/phys/frame_allocator.hpp"
 #include "mmu/ports/backing_file.hpp"
@@ -30,14 +32,21 @@ class FileMapping {
 
   struct Fetched {
     Gfn frame;
-    bool major = false;  // the host did I/O
+    bool major = false;   // it was not in memory
+    bool waited = false;  // Linux drops the lock over it, without I/O of its own
   };
-  // The frame of `page`, read from the file if need be (Linux filemap_fault, sync part).
-  // Errors: EFAULT beyond the end (SIGBUS), ENOMEM, or the file's own.
-  SysResult<Fetched> fetch(Pgoff page);
+  // The frame of a page, read from the file if need be, with as much around it as Linux would read
+  // (filemap_fault). Errors: EFAULT beyond the end (SIGBUS), ENOMEM, or the file's own.
+  SysResult<Fetched> fetch(const ReadaheadRequest& request);
+  SysResult<Fetched> fetch(Pgoff page) { return fetch({.page = page, .random = true}); }
   // Caches what the host has in memory of [first, first + count), without I/O (what
   // filemap_map_pages would find cached). Failure to do so is no error.
   void fetch_cached(Pgoff first, std::uint64_t count);
+
+  // A fault on the page is to read the next window: fault-around leaves it alone.
+  [[nodiscard]] bool marked(Pgoff page) const { return marks_.contains(page); }
+  // Pages that were mapped around a fault.
+  void mapped_around(std::uint64_t pages) { readahead_hits(readahead_, pages); }
 
   void mark_dirty(Pgoff page);
   // Writes dirty pages in [first, last] back and marks them clean. The caller has gathered
@@ -69,11 +78,19 @@ class FileMapping {
   void insert(Pgoff page, Gfn frame);
   void clear_behind_end(Pgoff page, Gfn frame);
   std::uint64_t fetch_cached_run(Pgoff first, std::uint64_t count);
+  SysResult<Fetched> read_into(Gfn frame, const ReadaheadRequest& request);
+  bool met_mark(const ReadaheadRequest& request);
+  void read_ahead(const ReadaheadWindow& window);
+  [[nodiscard]] bool any_in_memory(std::uint64_t first, std::uint64_t end) const;
+  [[nodiscard]] Pgoff next_missing(Pgoff from, std::uint64_t most) const;
+  void forget(Pgoff first, Pgoff last);
 
   FrameAllocator& frames_;
   std::unique_ptr<BackingFile> file_;
   std::map<Pgoff, Gfn> pages_;  // one reference on each
   VmaIntervalTree mappings_;
+  ReadaheadState readahead_;
+  std::set<Pgoff> marks_;  // Linux PG_readahead
 };
 
 // All file mappings by inode.

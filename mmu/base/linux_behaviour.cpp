@@ -35,6 +35,7 @@ LinuxBehaviour LinuxBehaviour::of(LinuxVersion version) {
           .retry_once = !since(5, 7),
           .arch_counts_faults = !since(5, 9),
           .vma_lock = since(6, 4),
+          .exec_readahead = since(6, 17),
           .fixed_noreplace = since(4, 17),
           .wipe_on_fork = since(4, 14),
           .cold_and_pageout = since(5, 4),

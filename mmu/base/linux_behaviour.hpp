@@ -28,6 +28,7 @@ struct LinuxBehaviour {
   bool retry_once = false;           // < 5.7: a fault is tried a second time, not a third
   bool arch_counts_faults = false;   // < 5.9: vmstat counts attempts, only MAJOR makes a major fault
   bool vma_lock = true;              // 6.4: faults try the VMA's own lock first
+  bool exec_readahead = true;        // 6.17: a file that is executed is read from the fault on, not around it
   // Address-space operations.
   bool fixed_noreplace = true;       // 4.17: MAP_FIXED_NOREPLACE; a hint before
   bool wipe_on_fork = true;          // 4.14: MADV_WIPEONFORK, MADV_KEEPONFORK

@@ -31,11 +31,19 @@ struct KernelContext {
   bool signal_too = false;       // sig_on_uaccess_err (before 6.9): a fixup, and the signal as well
 };
 
+// What a look-up does about a page that must be waited for. It decides whether a fault is major.
+enum class GupWait : std::uint8_t {
+  kTried,  // drops the lock and tries again (FOLL_UNLOCKABLE, FOLL_TRIED)
+  kAnew,   // drops the lock and gives up; its caller comes again for the first time (mlock, MAP_POPULATE)
+  kHeld,   // waits with the lock held (mprotect of a locked area)
+};
+
 // How the kernel reaches into a process (FOLL_*).
 struct GupMode {
   bool force = false;    // FOLL_FORCE: past the VMA's rights, within its VM_MAY*
   bool unshare = false;  // FAULT_FLAG_UNSHARE: a page of its own, without writing
   bool remote = false;   // FOLL_REMOTE: somebody else's process; keys do not count
+  GupWait wait = GupWait::kTried;
 };
 
 struct FaultRequest {

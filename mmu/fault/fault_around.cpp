@@ -37,18 +37,20 @@ bool do_fault_around(FaultContext& f) {
   if (cannot_link_table(f, first_index, end - first)) return false;
 
   bool mapped = false;
-  bool around = false;
+  unsigned around = 0;
   for (std::uint64_t at = first; at < end; ++at) {
     const std::optional<Gfn> frame = file.find(first_index + (at - first));
-    if (!frame) continue;
+    if (!frame || file.marked(first_index + (at - first))) continue;
     const Gva va{Vpn(at)};
     const PteSlot slot = PteSlot::of(f.mm.frames().memory(), f.slot.address().page(), va, 1, mode);
     if (!f.editor().install(slot, va, Pte::make(*frame, f.vma.page_prot()))) continue;
     f.mm.frames().get(*frame);
     count_mapped(f.mm, *frame);
-    (va == f.address ? mapped : around) = true;
+    mapped = mapped || va == f.address;
+    ++around;
   }
-  if (mapped || around) f.path.add(FaultStep::kFaultAround);
+  file.mapped_around(around);
+  if (around != 0) f.path.add(FaultStep::kFaultAround);
   return mapped;
 }
 

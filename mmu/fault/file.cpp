@@ -18,7 +18,21 @@ VmFault failed(FaultContext& f, Errno error) {
   return VmFault::kSigbus;
 }
 
-VmFault done(bool major) { return major ? VmFault(VmFault::kMajor) : VmFault(); }
+VmFault done(const FileMapping::Fetched& page) {
+  return (page.major ? VmFault::kMajor : 0U) | (page.waited ? VmFault::kWaited : 0U);
+}
+
+SysResult<FileMapping::Fetched> fetch_page(const FaultContext& f) {
+  const Vma& vma = f.vma;
+  const bool forward = vma.flags.has(VmFlags::kExec) && f.mm.env().behaviour.exec_readahead;
+  return vma.file->fetch({.page = vma.page_index(f.address),
+                          .area_first = vma.pgoff,
+                          .area_end = vma.pgoff + vma.pages(),
+                          .random = vma.flags.has(VmFlags::kRandRead),
+                          .sequential = vma.flags.has(VmFlags::kSeqRead),
+                          .executable = forward,
+                          .huge = vma.flags.has(VmFlags::kHugePage)});
+}
 
 // Linux finish_fault for a page of the cache: one reference and one mapping more.
 VmFault map_file_page(FaultContext& f, Gfn frame, std::uint64_t extra_bits) {
@@ -33,28 +47,28 @@ VmFault map_file_page(FaultContext& f, Gfn frame, std::uint64_t extra_bits) {
 VmFault do_read_fault(FaultContext& f) {
   f.path.add(FaultStep::kReadFault);
   if (do_fault_around(f)) return {};
-  const auto page = f.vma.file->fetch(f.vma.page_index(f.address));
+  const auto page = fetch_page(f);
   if (!page) return failed(f, page.error());
   if (!f.vma.flags.has(VmFlags::kShared)) {
     if (const VmFault unstable = f.check_stable(); unstable.error()) return unstable;
   }
   // What came along with a cold page is mapped along with it: Linux's second attempt looks around again.
-  if (page->major && do_fault_around(f)) return done(true);
-  return map_file_page(f, page->frame, 0).with(done(page->major).raw());
+  if ((page->major || page->waited) && do_fault_around(f)) return done(*page);
+  return map_file_page(f, page->frame, 0).with(done(*page).raw());
 }
 
 // Fills the copy from the file and maps it. The copy is the caller's where this fails.
 VmFault finish_cow(FaultContext& f, Gfn copy) {
-  const auto page = f.vma.file->fetch(f.vma.page_index(f.address));
+  const auto page = fetch_page(f);
   if (!page) return failed(f, page.error());
   const PhysMemory& memory = f.mm.frames().memory();
   std::memcpy(memory.page(copy).data(), memory.page(page->frame).data(), kPageSize);
   if (f.log() != nullptr) f.log()->add_copied(page->frame, copy);
   if (const VmFault unstable = f.check_stable(); unstable.error()) return unstable;
-  if (!f.entry_unchanged()) return done(page->major).with(VmFault::kNopage);
+  if (!f.entry_unchanged()) return done(*page).with(VmFault::kNopage);
   FL_CHECK(f.editor().install(f.slot, f.address, Pte::make(copy, f.own_page_prot())));
   count_first_mapping(f.mm, copy);
-  return done(page->major);
+  return done(*page);
 }
 
 VmFault do_cow_fault(FaultContext& f) {
@@ -68,11 +82,11 @@ VmFault do_cow_fault(FaultContext& f) {
 
 VmFault do_shared_fault(FaultContext& f) {
   f.path.add(FaultStep::kSharedFault);
-  const auto page = f.vma.file->fetch(f.vma.page_index(f.address));
+  const auto page = fetch_page(f);
   if (!page) return failed(f, page.error());
   const VmFault told = do_page_mkwrite(f);
   if (told.any(VmFault::kError | VmFault::kNopage)) return told;
-  return map_file_page(f, page->frame, Pte::kWrite | Pte::kDirty).with(done(page->major).raw());
+  return map_file_page(f, page->frame, Pte::kWrite | Pte::kDirty).with(done(*page).raw());
 }
 
 }  // namespace

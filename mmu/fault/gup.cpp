@@ -20,7 +20,8 @@ bool may_look(const FaultRun& run, const Vma& vma) {
 }
 
 FaultFlags initial_flags(const FaultRequest& request) {
-  FaultFlags flags(FaultFlags::kAllowRetry | FaultFlags::kKillable);
+  FaultFlags flags(FaultFlags::kKillable);
+  if (request.gup.wait != GupWait::kHeld) flags = flags.with(FaultFlags::kAllowRetry);
   if (request.error.write()) flags = flags.with(FaultFlags::kWrite);
   if (request.gup.remote) flags = flags.with(FaultFlags::kRemote);
   if (request.gup.unshare) flags = flags.with(FaultFlags::kUnshare);
@@ -68,7 +69,8 @@ bool can_follow(const AddressSpace& mm, Gva address, bool write, FaultOrigin ori
 
 void do_gup_fault(FaultRun& run) {
   AddressSpace& mm = run.mm;
-  for (FaultFlags flags = initial_flags(run.request);; flags = flags.with(FaultFlags::kTried)) {
+  const std::uint32_t again = run.request.gup.wait == GupWait::kAnew ? 0 : FaultFlags::kTried;
+  for (FaultFlags flags = initial_flags(run.request);; flags = flags.with(again)) {
     Vma* vma = mm.vmas.lookup(run.request.address);
     if (vma == nullptr) return run.end(FaultStep::kNoVma, FaultResult::kSegvMapErr);
     run.found(*vma, FaultStep::kVmaFound);

@@ -90,7 +90,7 @@ VmFault handle_mm_fault(FaultRun& run, Vma& vma, FaultFlags flags) {
   ++run.outcome.attempts;
   run.outcome.flags = flags;
   const VmFault fault = attempt(run, vma, flags);
-  run.outcome.major = account_fault(run.mm, run.request.origin, fault, flags);
+  run.outcome.major = account_fault(run.mm, run.request, fault, flags);
   return fault;
 }
 

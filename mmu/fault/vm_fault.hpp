@@ -19,7 +19,9 @@ class VmFault {
   static constexpr std::uint32_t kFallback = 0x800;  // no huge page: smaller ones
   static constexpr std::uint32_t kDoneCow = 0x1000;  // the handler made the private copy itself
   static constexpr std::uint32_t kNeedDsync = 0x2000;
-  static constexpr std::uint32_t kCompleted = 0x4000;      // all done, the lock dropped
+  static constexpr std::uint32_t kCompleted = 0x4000;  // all done, the lock dropped
+  // Ours: all done in one attempt, where Linux drops the lock over a page and makes a second one.
+  static constexpr std::uint32_t kWaited = 0x4000'0000;
   static constexpr std::uint32_t kBadTable = 0x8000'0000;  // ours: an entry that nobody of us wrote
 
   // Linux VM_FAULT_ERROR.

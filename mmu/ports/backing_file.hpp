@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "mmu/base/address.hpp"
@@ -35,7 +36,7 @@ enum class FileAdvice : std::uint8_t {
 
 struct ReadPages {
   std::size_t bytes = 0;  // whole or partial last page; the rest of the buffers is zeroed
-  bool did_io = false;    // the host had to fetch from the device: the fault is major
+  bool did_io = false;    // the host had to fetch from the device, or to wait for it
 };
 
 class BackingFile {
@@ -49,6 +50,14 @@ class BackingFile {
   // may fill fewer (bytes tells). Errors: EIO and friends, which fault as SIGBUS.
   virtual SysResult<ReadPages> read_pages(Pgoff first, std::span<const std::span<std::byte, kPageSize>> pages,
                                           ReadWait wait) = 0;
+  // How many of [first, first + count) the host has in memory, or is reading. Nothing: it does not
+  // tell; then a read that did I/O makes a fault major, and nothing is read ahead.
+  [[nodiscard]] virtual std::optional<std::uint64_t> pages_in_memory(Pgoff, std::uint64_t) const {
+    return std::nullopt;
+  }
+  // Pages that are read ahead at once, at most (Linux ra_pages).
+  [[nodiscard]] virtual std::uint64_t readahead_pages() const { return kDefaultReadahead; }
+  static constexpr std::uint64_t kDefaultReadahead = 32;  // 128 KiB
   // A clean page of a shared mapping is about to be written (vm_ops->page_mkwrite): the place to
   // find room for it and to touch the file's times. Errors (ENOSPC and friends) fault as SIGBUS.
   // Not asked for kShmem.

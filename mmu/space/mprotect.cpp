@@ -77,7 +77,7 @@ SysResult<Vma*> fixup(AddressSpace& mm, Vma& vma, Gva start, Gva end, VmFlags wa
   // A locked private area that becomes writable has its pages copied now, not by later faults.
   if (old.has(VmFlags::kLocked) && !old.any(VmFlags::kWrite | VmFlags::kShared) && flags->has(VmFlags::kWrite)) {
     gather.flush();
-    static_cast<void>(populate_vma(mm, **changed, start, end));
+    static_cast<void>(populate_vma(mm, **changed, start, end, GupWait::kHeld));
   }
   vm_stat_account(mm, old, -static_cast<std::int64_t>(pages));
   vm_stat_account(mm, *flags, static_cast<std::int64_t>(pages));

@@ -6,12 +6,12 @@
 
 namespace faultline::mmu {
 
-SysResult<void> populate_vma(AddressSpace& mm, const Vma& vma, Gva start, Gva end) {
+SysResult<void> populate_vma(AddressSpace& mm, const Vma& vma, Gva start, Gva end, GupWait wait) {
   if (vma.flags.has(VmFlags::kLockOnFault)) return {};
   if (!vma.flags.accessible()) return sys_error(EFAULT);
   const bool write = vma.flags.has(VmFlags::kWrite) && !vma.flags.has(VmFlags::kShared);
   for (Gva at = start; at < end; at = at + kPageSize) {
-    const auto ready = fault_in_page(mm, at, write, FaultOrigin::kGup, {.force = true});
+    const auto ready = fault_in_page(mm, at, write, FaultOrigin::kGup, {.force = true, .wait = wait});
     if (!ready) return ready;
   }
   return {};

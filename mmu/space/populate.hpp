@@ -2,14 +2,16 @@
 // faultin_page_range; mm/gup.c).
 #pragma once
 
+#include "mmu/fault/fault.hpp"
 #include "mmu/space/address_space.hpp"
 
 namespace faultline::mmu {
 
 // Faults in the pages of `vma` in [start, end) as mlock and MAP_POPULATE do: written to where
 // the mapping is private and writable, read otherwise. Areas that lock on fault are left alone.
+// kHeld: for a caller that keeps the lock.
 // Errors: EFAULT (PROT_NONE, beyond the end of the file), ENOMEM.
-SysResult<void> populate_vma(AddressSpace& mm, const Vma& vma, Gva start, Gva end);
+SysResult<void> populate_vma(AddressSpace& mm, const Vma& vma, Gva start, Gva end, GupWait wait = GupWait::kAnew);
 
 enum class PopulateErrors : std::uint8_t {
   kStop,    // mlock: the first one ends it

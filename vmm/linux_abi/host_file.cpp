@@ -15,6 +15,8 @@
 #include <cstring>
 #include <optional>
 
+#include "vmm/host/readahead.hpp"
+
 namespace faultline::vmm::linux_abi {
 namespace {
 
@@ -61,19 +63,20 @@ struct Cachestat {
   std::uint64_t cached, dirty, writeback, evicted, recently_evicted;
 };
 
+std::optional<std::uint64_t> count_cached(int fd, std::uint64_t offset, std::uint64_t bytes) {
+  CachestatRange range{offset, bytes};
+  Cachestat found{};
+  if (::syscall(kCachestat, fd, &range, &found, 0) != 0) return std::nullopt;
+  return found.cached;
+}
+
 // How much of [offset, offset + want) the host's page cache holds before its first gap. All of it
 // where the host does not tell: reading finds out then, and starts reading ahead by it.
 std::size_t bytes_cached(int fd, std::uint64_t offset, std::size_t want) {
-  const auto pages_in = [fd](std::uint64_t at, std::uint64_t bytes) -> std::optional<std::uint64_t> {
-    CachestatRange range{at, bytes};
-    Cachestat found{};
-    if (::syscall(kCachestat, fd, &range, &found, 0) != 0) return std::nullopt;
-    return found.cached;
-  };
-  const auto all = pages_in(offset, want);
+  const auto all = count_cached(fd, offset, want);
   if (!all || *all >= want / kPageSize) return want;
   std::size_t bytes = 0;
-  while (bytes < want && pages_in(offset + bytes, kPageSize).value_or(0) != 0) bytes += kPageSize;
+  while (bytes < want && count_cached(fd, offset + bytes, kPageSize).value_or(0) != 0) bytes += kPageSize;
   return bytes;
 }
 
@@ -85,7 +88,8 @@ SysResult<std::unique_ptr<HostFile>> HostFile::create(int host_fd, bool writable
   auto fd = duplicate(host_fd);
   if (!fd) return tl::unexpected(fd.error());
   const mmu::FileKind kind = kind_of(host_fd);
-  return std::unique_ptr<HostFile>(new HostFile(std::move(*fd), writable, mmu::FileId{st.st_dev, st.st_ino}, kind));
+  return std::unique_ptr<HostFile>(
+      new HostFile(std::move(*fd), writable, mmu::FileId{st.st_dev, st.st_ino}, kind, vmm::readahead_pages(st.st_dev)));
 }
 
 std::uint64_t HostFile::size() const {
@@ -131,6 +135,10 @@ SysResult<mmu::ReadPages> HostFile::read_pages(Pgoff first, Pages pages, mmu::Re
   }
   clear_rest(pages, result.bytes);
   return result;
+}
+
+std::optional<std::uint64_t> HostFile::pages_in_memory(Pgoff first, std::uint64_t count) const {
+  return count_cached(fd_.get(), first.raw() << kPageShift, count << kPageShift);
 }
 
 SysResult<void> HostFile::write_page(Pgoff page, std::span<const std::byte, kPageSize> bytes) {

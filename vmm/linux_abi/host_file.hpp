@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "mmu/ports/backing_file.hpp"
 #include "vmm/host/handles.hpp"
@@ -20,6 +21,9 @@ class HostFile final : public mmu::BackingFile {
   // does not know that flag; there SEEK_DATA tells pages from holes, and nothing is I/O.
   SysResult<mmu::ReadPages> read_pages(Pgoff first, std::span<const std::span<std::byte, kPageSize>> pages,
                                        mmu::ReadWait wait) override;
+  // By cachestat; nothing where the kernel is older than it.
+  [[nodiscard]] std::optional<std::uint64_t> pages_in_memory(Pgoff first, std::uint64_t count) const override;
+  [[nodiscard]] std::uint64_t readahead_pages() const override { return readahead_; }
   // Touches the file's times, as a write through a mapping does natively.
   SysResult<void> page_mkwrite(Pgoff page) override;
   SysResult<void> punch_hole(Pgoff first, std::uint64_t count) override;
@@ -33,8 +37,8 @@ class HostFile final : public mmu::BackingFile {
   [[nodiscard]] bool writable() const { return writable_; }
 
  private:
-  HostFile(FileDescriptor fd, bool writable, mmu::FileId id, mmu::FileKind kind)
-      : fd_(std::move(fd)), writable_(writable), id_(id), kind_(kind) {}
+  HostFile(FileDescriptor fd, bool writable, mmu::FileId id, mmu::FileKind kind, std::uint64_t readahead)
+      : fd_(std::move(fd)), writable_(writable), id_(id), kind_(kind), readahead_(readahead) {}
   std::uint64_t bytes_in_memory(std::uint64_t offset, std::uint64_t want);
 
   FileDescriptor fd_;
@@ -42,6 +46,7 @@ class HostFile final : public mmu::BackingFile {
   bool writable_;
   mmu::FileId id_;
   mmu::FileKind kind_;
+  std::uint64_t readahead_;  // pages
 };
 
 }  // namespace faultline::vmm::linux_abi

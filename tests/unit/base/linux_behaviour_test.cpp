@@ -31,6 +31,7 @@ TEST(LinuxBehaviour, EachSwitchTurnsOnce) {
                       {&B::retry_once, {5, 7}, false},
                       {&B::arch_counts_faults, {5, 9}, false},
                       {&B::vma_lock, {6, 4}},
+                      {&B::exec_readahead, {6, 17}},
                       {&B::fixed_noreplace, {4, 17}},
                       {&B::wipe_on_fork, {4, 14}},
                       {&B::cold_and_pageout, {5, 4}},

@@ -165,7 +165,7 @@ TEST_P(GupTest, ReadingTheFileIsNotMajor) {
   const auto f = file(FileKind::kRegular, 2 * kPageSize, &raw);
   raw->cold = {0, 1};
   add(kBase, 2, kRoFlags, f);
-  EXPECT_TRUE(fault_in_page(*mm, kBase, kRead, kGup));
+  EXPECT_TRUE(fault_in_page(*mm, kBase, kRead, kGup, {.wait = GupWait::kAnew}));
   EXPECT_EQ(mm->counters.minor, 1u);
   EXPECT_EQ(mm->counters.major, 0u);
   EXPECT_EQ(mm->counters.vm_major, 1u);
@@ -182,6 +182,11 @@ TEST_P(GupTest, RetriesAndGivesUp) {
   ASSERT_EQ(hooks.seen.size(), 3U);
   EXPECT_FALSE(hooks.seen[0].has(FaultFlags::kTried));
   EXPECT_TRUE(hooks.seen[1].has(FaultFlags::kTried));
+  hooks.seen.clear();
+  hooks.script = {VmFault::kRetry};
+  EXPECT_TRUE(fault_in_page(*mm, kBase + kPageSize, kRead, kGup, {.wait = GupWait::kAnew}));
+  ASSERT_EQ(hooks.seen.size(), 2U);
+  EXPECT_FALSE(hooks.seen[1].has(FaultFlags::kTried));
   // A handler that says that all is well and maps nothing is not believed for ever.
   hooks.seen.clear();
   hooks.script.clear();

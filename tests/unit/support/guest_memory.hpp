@@ -57,7 +57,8 @@ class RecordingSink final : public mmu::TlbSink {
   int full_drops = 0;
 };
 
-// A file in memory. `resident` pages are what the host "has cached"; others need I/O.
+// A file in memory. Its `cold` pages the host has to fetch, but for those that it is advised to;
+// `begun` ones it has begun to, as a folio without bytes.
 class TestFile final : public mmu::BackingFile {
  public:
   TestFile(mmu::FileId id, mmu::FileKind kind, std::string bytes) : content(std::move(bytes)), id_(id), kind_(kind) {}
@@ -73,7 +74,7 @@ class TestFile final : public mmu::BackingFile {
     for (std::size_t i = 0; i < pages.size(); ++i) {
       const std::uint64_t at = (first.raw() + i) * kPageSize;
       if (at >= content.size()) break;
-      if (cold.contains(first.raw() + i)) {
+      if (cold.contains(first.raw() + i) || begun.contains(first.raw() + i)) {
         if (wait == mmu::ReadWait::kCachedOnly) break;
         result.did_io = true;
       }
@@ -84,6 +85,18 @@ class TestFile final : public mmu::BackingFile {
       ++reads;
     }
     return result;
+  }
+  [[nodiscard]] std::optional<std::uint64_t> pages_in_memory(Pgoff first, std::uint64_t count) const override {
+    if (!tells) return std::nullopt;
+    std::uint64_t pages = 0;
+    for (std::uint64_t i = 0; i < count; ++i) pages += cold.contains(first.raw() + i) ? 0 : 1;
+    return pages;
+  }
+  [[nodiscard]] std::uint64_t readahead_pages() const override { return readahead; }
+  void advise(mmu::FileAdvice advice, Pgoff first, std::uint64_t count) override {
+    if (advice != mmu::FileAdvice::kWillneed) return;
+    advised.emplace_back(first.raw(), count);
+    cold.erase(cold.lower_bound(first.raw()), cold.lower_bound(first.raw() + count));
   }
   SysResult<void> page_mkwrite(Pgoff) override {
     if (on_mkwrite) on_mkwrite();
@@ -102,7 +115,10 @@ class TestFile final : public mmu::BackingFile {
   }
 
   std::string content;
-  std::set<std::uint64_t> cold;
+  std::set<std::uint64_t> cold, begun;
+  bool tells = false;  // which pages are cold
+  std::uint64_t readahead = kDefaultReadahead;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> advised;  // to be read ahead: first, count
   int fail_with = 0;
   int fail_after = -1;  // calls that succeed before all fail; -1: never
   int mkwrite_error = 0;

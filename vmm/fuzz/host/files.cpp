@@ -1,21 +1,19 @@
 #include "vmm/fuzz/host/files.hpp"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <vector>
 
+#include "vmm/fuzz/disk.hpp"
 #include "vmm/fuzz/layout.hpp"
 
 namespace faultline::vmm::fuzz::host {
@@ -85,10 +83,6 @@ bool may_change(const Program& program, FileOperand file) {
          });
 }
 
-bool in_memory(const struct statfs& fs) {
-  return fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC;
-}
-
 // Without a name from the start, or for a moment only.
 FileDescriptor nameless_in(const std::string& folder) {
   FileDescriptor file(::open(folder.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
@@ -103,19 +97,14 @@ FileDescriptor nameless_in(const std::string& folder) {
 
 Result<HostFiles> HostFiles::make() {
   HostFiles files;
-  const char* own = std::getenv("TMPDIR");
-  std::string tried;
-  for (const std::string folder : {own != nullptr ? own : "", "/tmp", "/var/tmp", "."}) {
-    struct statfs fs {};
-    if (folder.empty() || ::statfs(folder.c_str(), &fs) != 0) continue;
-    tried += " " + folder;
-    if (in_memory(fs)) continue;
+  const DiskFolders folders = disk_folders();
+  for (const std::string& folder : folders.found) {
     files.disk_ = nameless_in(folder);
     files.where_ = folder;
     if (files.disk_.valid()) break;
   }
   if (!files.disk_.valid())
-    return fail("linux: no folder on a disk's file system for a file that programs map; tried" + tried +
+    return fail("linux: no folder on a disk's file system for a file that programs map; tried" + folders.tried +
                 "; set TMPDIR");
   files.memory_ = FileDescriptor(::memfd_create("faultline-fuzz", MFD_CLOEXEC));
   if (!files.memory_.valid()) return failed("memfd_create");

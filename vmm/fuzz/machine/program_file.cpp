@@ -26,7 +26,7 @@ const std::vector<std::byte>& content(FileOperand file) {
 }  // namespace
 
 ProgramFile::ProgramFile(FileOperand file)
-    : file_(file), original_(&content(file)), holes_(page_align(original_->size()) >> kPageShift, false) {}
+    : file_(file), original_(&content(file)), held_(page_align(original_->size()) >> kPageShift, Held::kWhole) {}
 
 std::vector<std::byte>& ProgramFile::change() {
   if (!changed_) changed_ = *original_;
@@ -46,9 +46,10 @@ SysResult<mmu::ReadPages> ProgramFile::read_pages(Pgoff first, std::span<const s
   for (std::size_t i = 0; i < pages.size(); ++i) {
     const std::uint64_t page = first.raw() + i, from = page << kPageShift;
     if (from >= size()) break;
-    if (hole(page)) {
+    if (held_[page] != Held::kWhole) {
       if (wait == mmu::ReadWait::kCachedOnly) break;
-      result.did_io = fill_hole(page);
+      result.did_io = disk();
+      held_[page] = Held::kWhole;
     }
     copy_page(Pgoff(page), pages[i]);
     result.bytes += std::min<std::size_t>(kPageSize, size() - from);
@@ -56,35 +57,51 @@ SysResult<mmu::ReadPages> ProgramFile::read_pages(Pgoff first, std::span<const s
   return result;
 }
 
-// A disk's file is read ahead, and behind: the window is longer than these files.
-bool ProgramFile::fill_hole(std::uint64_t page) {
-  const bool disk = kind() == mmu::FileKind::kRegular;
-  if (disk) holes_.assign(holes_.size(), false);
-  holes_[page] = false;
-  return disk;
+std::optional<std::uint64_t> ProgramFile::pages_in_memory(Pgoff first, std::uint64_t count) const {
+  const std::uint64_t end = std::min<std::uint64_t>(first.raw() + count, held_.size());
+  std::uint64_t pages = 0;
+  for (std::uint64_t page = first.raw(); page < end; ++page) pages += held_[page] != Held::kNothing ? 1 : 0;
+  return pages;
+}
+
+void ProgramFile::advise(mmu::FileAdvice advice, Pgoff first, std::uint64_t count) {
+  if (advice != mmu::FileAdvice::kWillneed || !disk()) return;
+  const std::uint64_t end = std::min<std::uint64_t>(first.raw() + count, held_.size());
+  for (std::uint64_t page = first.raw(); page < end; ++page)
+    if (held_[page] == Held::kNothing) held_[page] = Held::kWhole;
 }
 
 SysResult<void> ProgramFile::write_page(Pgoff page, std::span<const std::byte, kPageSize> bytes) {
   const std::uint64_t at = page.raw() << kPageShift;
   if (at >= size()) return {};
   std::memcpy(change().data() + at, bytes.data(), std::min<std::size_t>(kPageSize, size() - at));
-  holes_[page.raw()] = false;
+  held_[page.raw()] = Held::kWhole;
   return {};
 }
 
 SysResult<void> ProgramFile::punch_hole(Pgoff first, std::uint64_t count) {
-  const std::uint64_t end = std::min<std::uint64_t>(first.raw() + count, holes_.size());
+  const std::uint64_t end = std::min<std::uint64_t>(first.raw() + count, held_.size());
   for (std::uint64_t page = first.raw(); page < end; ++page) {
     const std::uint64_t at = page << kPageShift;
     std::memset(change().data() + at, 0, std::min<std::size_t>(kPageSize, size() - at));
-    holes_[page] = true;
+    held_[page] = Held::kNothing;
   }
   return {};
 }
 
+void ProgramFile::begin_page_of_end(std::uint64_t bytes) {
+  const std::uint64_t page = bytes >> kPageShift;
+  if (disk() && (bytes & kPageMask) != 0 && held_[page] == Held::kNothing) held_[page] = Held::kBegun;
+}
+
+// ext4 clears what is behind the end in its page when a file grows, from the old end, and when it
+// does not, from the new one (ext4_block_truncate_page).
 void ProgramFile::resize(std::uint64_t bytes) {
+  const std::uint64_t before = size();
+  if (bytes > before) begin_page_of_end(before);
   change().resize(bytes);
-  holes_.resize(page_align(bytes) >> kPageShift, true);
+  held_.resize(page_align(bytes) >> kPageShift, Held::kNothing);
+  if (bytes <= before) begin_page_of_end(bytes);
 }
 
 }  // namespace faultline::vmm::fuzz
