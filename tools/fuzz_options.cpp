@@ -31,7 +31,8 @@ Examples:
   faultline fuzz minimize program.txt -o small.txt)";
 constexpr const char* kReplayFooter =
     R"(FOLDER is one of a campaign's findings. Its program is judged again by the judges that disagreed.
-Exit status: 0 they agree now; 1 they disagree as they did, or in another way; 2 it is no finding; 125 a judge is missing here.)";
+Exit status: 0 they agree now, known deviations aside; 1 they disagree as they did, or in another way; 2 it is no
+finding; 125 a judge is missing here.)";
 constexpr const char* kMinimizeFooter =
     R"(Makes a program whose judges disagree as small as it can be and still have them disagree in the same field; a finding's
 folder does as well as a file. The result goes to standard output.
@@ -125,6 +126,7 @@ CLI::App* add_fuzz_command(CLI::App& app, FuzzOptions& o) {
   CLI::App* replay =
       add_action(fuzz, o, "replay", "Judge a finding again", kReplayFooter, FuzzAction::kReplay, "FOLDER");
   add_judge_options(replay, o);
+  add_known_option(replay, o);
   CLI::App* minimize = add_action(fuzz, o, "minimize", "Make a program that shows a disagreement as small as it can be",
                                   kMinimizeFooter, FuzzAction::kMinimize, "FILE");
   add_judge_options(minimize, o);

@@ -63,6 +63,8 @@ int replay_failure(const Finding& finding, const Judges& judges) {
 int fuzz_replay(const FuzzOptions& options) {
   const auto finding = read_finding(options.path);
   if (!finding) return complain_with(vmm::kExitUsage, finding.error().message);
+  const auto known = load_known(options.known);
+  if (!known) return complain_with(vmm::kExitUsage, known.error().message);
   const auto names = options.judges.empty() ? judges_of(*finding) : options.judges;
   const auto make = [&] { return make_judges(names, options.backend); };
   std::fputs((summary(finding->shrunk, finding->disagreement) + "\n").c_str(), stdout);
@@ -72,10 +74,10 @@ int fuzz_replay(const FuzzOptions& options) {
   const auto judges = make();
   if (!judges) return complain_with(vmm::kExitHarness, judges.error().message);
   if (finding->disagreement.field == "failed") return replay_failure(*finding, *judges);
-  const auto result = replay(*finding, *judges);
+  const auto result = replay(*finding, *judges, &*known);
   if (!result) return complain_with(vmm::kExitHarness, result.error().message);
   std::fputs((result->verdict + "\n").c_str(), stdout);
-  return result->now ? 1 : 0;
+  return result->now && !result->known ? 1 : 0;
 }
 
 }  // namespace faultline::tools

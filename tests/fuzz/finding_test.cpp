@@ -16,6 +16,7 @@
 #include "vmm/fuzz/campaign/files.hpp"
 #include "vmm/fuzz/finding/reproducer.hpp"
 #include "vmm/fuzz/generate.hpp"
+#include "vmm/fuzz/known.hpp"
 #include "vmm/fuzz/shrink.hpp"
 #include "vmm/fuzz/signature.hpp"
 #include "vmm/fuzz/text.hpp"
@@ -213,6 +214,14 @@ TEST_F(FindingTest, AReplaySaysWhetherItIsTheSame) {
   EXPECT_THAT(other->verdict, HasSubstr("0 / -ENOMEM; it was: a and b"));
   const auto gone = replay(f_, judges(0));
   EXPECT_FALSE(gone->same || gone->now);
+  const auto rules = KnownDeviations::parse(R"({"format": 1, "rules": [{"id": "b-refuses", "judges": ["a", "b"],
+    "field": "outcome", "op": "*", "values": ["0", "-EINVAL"], "reason": "so it is", "source": "a test"}]})",
+                                            "rules");
+  ASSERT_TRUE(rules) << rules.error().message;
+  const auto known = replay(f_, judges(-EINVAL), &*rules);
+  EXPECT_TRUE(known->same && known->known && known->now);
+  EXPECT_EQ(known->verdict, "known by the rule b-refuses: so it is");
+  EXPECT_FALSE(replay(f_, judges(-ENOMEM), &*rules)->known);
   EXPECT_THAT(gone->verdict, HasSubstr("gone: they agree now"));
 }
 

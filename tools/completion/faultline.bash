@@ -35,7 +35,7 @@ _faultline() {
     conform) options="--cases --full --seed --case --rule --feature --section --baseline --json --junit --list --model-only --help" ;;
     fuzz)
       case ${COMP_WORDS[2]} in
-        replay) options="--judges --backend --help" ;;
+        replay) options="--judges --backend --known --help" ;;
         minimize) options="--judges --backend --known --output --help" ;;
         run) options="--judges --backend --known --help" ;;
         generate) options="--seed --operations --raw --failures --help" ;;

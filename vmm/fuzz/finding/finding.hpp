@@ -21,6 +21,8 @@
 
 namespace faultline::vmm::fuzz {
 
+class KnownDeviations;
+
 struct Finding {
   Program program;
   Program shrunk;
@@ -50,10 +52,12 @@ Result<Finding> read_finding(const std::string& folder);
 struct Replay {
   std::optional<Disagreement> now;
   bool same = false;    // to the word
+  bool known = false;   // a rule explains it: no finding
   std::string verdict;  // one line: the same, or what changed
 };
 // `judges`: the two that disagreed have to be among them; of a broken relation or invariant, that one.
-// Error: one is missing.
-Result<Replay> replay(const Finding& finding, std::span<const std::unique_ptr<Judge>> judges);
+// `known`, if given: rules of what is no finding, as in a campaign. Error: one is missing.
+Result<Replay> replay(const Finding& finding, std::span<const std::unique_ptr<Judge>> judges,
+                      const KnownDeviations* known = nullptr);
 
 }  // namespace faultline::vmm::fuzz

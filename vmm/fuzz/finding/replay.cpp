@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "vmm/fuzz/finding/finding.hpp"
+#include "vmm/fuzz/known.hpp"
 #include "vmm/fuzz/relations.hpp"
 
 namespace faultline::vmm::fuzz {
@@ -62,14 +63,18 @@ Verdict judge_again(const Finding& f, Judges judges) {
 
 }  // namespace
 
-Result<Replay> replay(const Finding& finding, Judges judges) {
+Result<Replay> replay(const Finding& finding, Judges judges, const KnownDeviations* known) {
   auto now = judge_again(finding, judges);
   if (!now) return tl::unexpected(now.error());
   Replay result;
   result.now = std::move(*now);
   result.same = result.now == finding.disagreement;
+  const Rule* rule = known != nullptr && result.now ? known->explains(finding.shrunk, *result.now) : nullptr;
+  result.known = rule != nullptr;
   const std::string then = summary(finding.shrunk, finding.disagreement);
-  if (result.same) {
+  if (rule != nullptr) {
+    result.verdict = fmt::format("known by the rule {}: {}", rule->id, rule->reason);
+  } else if (result.same) {
     result.verdict = "the same: " + then;
   } else if (result.now) {
     result.verdict = fmt::format("changed: {}; it was: {}", summary(finding.shrunk, *result.now), then);
