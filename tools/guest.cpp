@@ -12,7 +12,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 
 #include "mmu/space/uaccess.hpp"
 #include "tools/complain.hpp"
@@ -128,10 +127,10 @@ void forward_signal(void* runner, int signal, bool from_terminal) {
   static_cast<vmm::Runner*>(runner)->request_signal(signal, signal == SIGINT && from_terminal);
 }
 
-vmm::SymbolTable load_symbols(const vmm::linux_abi::Task& task) {
-  std::ifstream file(task.config().program_path, std::ios::binary);
-  const std::string image((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  auto table = vmm::SymbolTable::from_elf(std::as_bytes(std::span(image)), task.config().load_bias);
+// Of the file that was loaded: its name may mean another one by now, or one outside the guest's root.
+vmm::SymbolTable load_symbols(const vmm::linux_abi::TaskConfig& config) {
+  if (!config.program) return {};
+  auto table = vmm::SymbolTable::from_file(config.program->get(), config.load_bias);
   return table ? std::move(*table) : vmm::SymbolTable();
 }
 
@@ -143,7 +142,7 @@ std::string program_of(vmm::Session& session, const vmm::linux_abi::Task& task) 
 
 // The kernel-style report for whatever ended a process. Its memory must still be there.
 std::string make_report(vmm::Session& session, vmm::linux_abi::Task& task, vmm::ReportInput input) {
-  const vmm::SymbolTable symbols = load_symbols(task);
+  const vmm::SymbolTable symbols = load_symbols(task.config());
   mmu::AddressSpace& mm = task.mm();
   input.backend = session.machine().backend();
   input.vcpu = session.vcpu().index();

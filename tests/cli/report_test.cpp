@@ -1,4 +1,5 @@
 // What a user reads when a guest dies: the report of an unhandled fault.
+#include <filesystem>
 #include <sstream>
 
 #include "tests/cli/cli.hpp"
@@ -34,6 +35,15 @@ TEST_F(ReportTest, NullDereferenceNamesAddressAccessAndFunction) {
 
 TEST_F(ReportTest, TheProgramIsNamedAsItWasStarted) {
   EXPECT_THAT(run("null_read").err, HasSubstr("(" + guest_program("null_read") + ")"));
+}
+
+// By the file that was loaded: the program's name means something else outside its root.
+TEST_F(ReportTest, NamesFunctionsOfAProgramUnderARootOfItsOwn) {
+  const ScratchFolder folder;
+  std::filesystem::copy_file(guest_program("null_write"), folder.path("program"));
+  const auto result = faultline({"run", "--root", folder.path(), "--", "/program"});
+  EXPECT_EQ(result.status, 128 + 11);
+  EXPECT_THAT(result.err, HasSubstr("probe_store"));
 }
 
 TEST_F(ReportTest, ExceptionsThatAreNoPageFault) {

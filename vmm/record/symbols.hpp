@@ -24,6 +24,8 @@ class SymbolTable {
   // Functions of .symtab and .dynsym. `image`: the whole file, not needed afterwards. `bias`:
   // load address minus link address, 0 for a non-PIE program. Error: not an ELF64 for x86-64.
   static Result<SymbolTable> from_elf(std::span<const std::byte> image, std::uint64_t bias);
+  // The same of an open file, of which it reads no more than it needs and its position stays.
+  static Result<SymbolTable> from_file(int fd, std::uint64_t bias);
 
   struct Match {
     std::string_view name;     // valid while the table lives
@@ -39,11 +41,15 @@ class SymbolTable {
   [[nodiscard]] std::size_t size() const { return symbols_.size(); }
 
  private:
+  class Image;
+  static Result<SymbolTable> from_image(const Image& image, std::uint64_t bias);
   struct Symbol {
     std::uint64_t start = 0, size = 0;
     std::uint64_t reach = 0;                  // size, or to the end of its section
     std::uint32_t name = 0, name_length = 0;  // in names_
   };
+  struct Section;
+  void add_table(const Image& image, std::span<const Section> sections, const Section& table, std::uint64_t bias);
   // False when the table is full.
   bool add(std::uint64_t start, std::uint64_t size, std::uint64_t left, std::string_view name);
   void sort();
