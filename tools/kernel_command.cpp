@@ -10,6 +10,7 @@
 
 #include "tools/commands.hpp"
 #include "tools/complain.hpp"
+#include "tools/console_output.hpp"
 #include "tools/host_signals.hpp"
 #include "vmm/kernel/guest.hpp"
 #include "vmm/run/exit_status.hpp"
@@ -43,25 +44,28 @@ tl::expected<std::vector<std::byte>, int> read_file(const std::string& path) {
   return bytes;
 }
 
-void write_to(std::FILE* stream, std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stream);
-  std::fflush(stream);
+void write_error(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
 }
 
 bool write_record(const std::string& path, const std::string& json) {
   std::FILE* file = std::fopen(path.c_str(), "we");
-  const bool written = file != nullptr && std::fputs((json + "\n").c_str(), file) >= 0;
-  const int error = errno;
-  const bool closed = file != nullptr && std::fclose(file) == 0;
-  if (!written || !closed) complain(fmt::format("--oops-json: {}: {}", path, std::strerror(error)));
-  return written && closed;
+  bool written = file != nullptr && std::fputs((json + "\n").c_str(), file) >= 0;
+  int error = errno;
+  if (file != nullptr && std::fclose(file) != 0 && written) {
+    written = false;
+    error = errno;
+  }
+  if (!written) complain(fmt::format("--oops-json: {}: {}", path, std::strerror(error)));
+  return written;
 }
 
 struct Conclude {
   const KernelOptions& options;
   int operator()(const kernel::Exited& end) const { return end.status; }
   int operator()(const kernel::Oopsed& end) const {
-    write_to(stderr, kernel::to_text(end.oops));
+    write_error(kernel::to_text(end.oops));
     if (!options.oops_json.empty() && !write_record(options.oops_json, kernel::to_json(end.oops)))
       return vmm::kExitHarness;
     return vmm::kExitOops;
@@ -88,13 +92,15 @@ int kernel_command(const KernelOptions& options) {
   config.behaviour = LinuxBehaviour::of(options.linux_version);
   config.arguments = options.arguments;
   config.program = options.program;
-  config.console = [](std::string_view text) { write_to(stdout, text); };
-  config.log = [](std::string_view text) { write_to(stderr, text); };
+  ConsoleOutput output;
+  config.console = [&output](std::string_view text) { output.write(text); };
+  config.log = write_error;
   auto guest = kernel::Guest::create(std::move(config), *file);
   if (!guest) {
     complain(fmt::format("{}: {}", options.program, guest.error().message));
     return guest.error().bad_program ? vmm::kExitCannotRun : vmm::kExitHarness;
   }
+  output.give_up_when([&guest] { return (*guest)->stopping(); });
   const auto end = [&] {
     const HostSignals signals = stop_on_signals(**guest);
     return (*guest)->run(options.limits);
@@ -103,7 +109,7 @@ int kernel_command(const KernelOptions& options) {
     complain(fmt::format("{}: {}", options.program, end.error().message));
     return vmm::kExitHarness;
   }
-  return std::visit(Conclude{options}, *end);
+  return output.finish(std::visit(Conclude{options}, *end));
 }
 
 }  // namespace faultline::tools

@@ -8,6 +8,7 @@
 
 #include "tools/commands.hpp"
 #include "tools/complain.hpp"
+#include "tools/console_output.hpp"
 #include "tools/host_signals.hpp"
 #include "vmm/multiboot/guest.hpp"
 #include "vmm/run/exit_status.hpp"
@@ -51,31 +52,6 @@ class MappedFile {
   vmm::Mapping mapping_;
 };
 
-// The serial port's other end. A reader that reads no more does not keep a machine from ending.
-class StandardOutput {
- public:
-  // From here on an interrupted write is given up when the guest is to end.
-  void belongs_to(const multiboot::Guest& guest) { guest_ = &guest; }
-  void write(std::string_view text) {
-    while (!text.empty() && error_ == 0) {
-      const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
-      if (written >= 0) {
-        text.remove_prefix(static_cast<std::size_t>(written));
-      } else if (errno != EINTR) {
-        error_ = errno;
-      } else if (guest_ != nullptr && guest_->ending()) {
-        return;
-      }
-    }
-  }
-  // The errno of the write that failed, or 0.
-  [[nodiscard]] int error() const { return error_; }
-
- private:
-  const multiboot::Guest* guest_ = nullptr;
-  int error_ = 0;
-};
-
 int conclude(const multiboot::Exited& end, const std::string&) { return vmm::DebugExit::status_of(end.value); }
 int conclude(const multiboot::Limited& end, const std::string& name) {
   complain(fmt::format("{}: stopped by the {}; {}", name, vmm::name(end.kind), end.where));
@@ -115,13 +91,13 @@ int multiboot_command(const MultibootOptions& options) {
   const auto image = multiboot::parse_image(file->bytes(), options.memory_bytes);
   if (!image) return refuse(options.image, image.error(), vmm::kExitCannotRun);
 
-  StandardOutput output;
+  ConsoleOutput output;
   multiboot::GuestConfig config;
   config.memory_bytes = options.memory_bytes;
   config.serial = [&output](std::string_view text) { output.write(text); };
   auto guest = multiboot::Guest::create(config);
   if (!guest) return refuse("--multiboot", guest.error(), vmm::kExitHarness);
-  output.belongs_to(**guest);
+  output.give_up_when([&guest] { return (*guest)->ending(); });
   if (auto loaded = (*guest)->load(*image, command_line(options), module); !loaded)
     return refuse(options.image, loaded.error(), vmm::kExitCannotRun);
   const auto end = [&] {
@@ -129,12 +105,7 @@ int multiboot_command(const MultibootOptions& options) {
     return (*guest)->run(options.limits);
   }();
   if (!end) return refuse(options.image, end.error(), vmm::kExitHarness);
-  const int status = std::visit([&](const auto& e) { return conclude(e, options.image); }, *end);
-  if (output.error() != 0 && output.error() != EPIPE) {
-    complain(fmt::format("standard output: {}", std::strerror(output.error())));
-    return vmm::kExitHarness;
-  }
-  return status;
+  return output.finish(std::visit([&](const auto& e) { return conclude(e, options.image); }, *end));
 }
 
 }  // namespace faultline::tools

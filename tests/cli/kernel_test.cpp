@@ -11,7 +11,7 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-constexpr int kOops = 122, kVcpuDied = 123, kCannotExecute = 126, kNotFound = 127;
+constexpr int kOops = 122, kVcpuDied = 123, kHarnessFailed = 125, kCannotExecute = 126, kNotFound = 127;
 
 TEST(KernelCli, Refusals) {
   expect_usage_error(faultline({"run", "--kernel", guest_program("kernel_sync"), "program"}));
@@ -45,6 +45,18 @@ TEST(KernelCli, RunsAndDies) {
   EXPECT_EQ(tampered.status, kVcpuDied);
   expect_one_line(tampered);
   EXPECT_THAT(tampered.err, HasSubstr("the program changed a page table of the host's, at guest-physical address 0x"));
+}
+
+TEST(KernelCli, OutputThatIsLostIsSaid) {
+  if (const auto why = why_no_kvm(); !why.empty()) GTEST_SKIP() << why;
+  const std::string sync = FAULTLINE_CLI " run --memory 32M --kernel " + guest_program("kernel_sync");
+  const auto printed = run_process({.argv = {"/bin/sh", "-c", sync + " >/dev/full"}});
+  EXPECT_EQ(printed.status, kHarnessFailed);
+  EXPECT_EQ(printed.err, "faultline: standard output: No space left on device\n");
+  const auto record = faultline(
+      {"run", "--memory", "32M", "--kernel", guest_program("kernel_oops"), "--oops-json", "/dev/full", "--", "3"});
+  EXPECT_EQ(record.status, kHarnessFailed);
+  EXPECT_THAT(record.err, HasSubstr("\nfaultline: --oops-json: /dev/full: No space left on device\n"));
 }
 
 }  // namespace

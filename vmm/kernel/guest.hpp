@@ -70,6 +70,7 @@ class Guest {
   Result<End> run(const RunLimits& limits);
   // Makes run() return Stopped. Callable from any thread and from a signal handler.
   void stop(int signal);
+  [[nodiscard]] bool stopping() const { return stop_signal_.load(std::memory_order_seq_cst) != 0; }
 
   // For tests: what is counted under FL_COUNT_*.
   [[nodiscard]] std::uint64_t count(unsigned what) const;
