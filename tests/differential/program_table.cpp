@@ -78,7 +78,10 @@ std::vector<Row> libc_programs() {
 
 std::vector<Row> process_programs() {
   std::vector<Row> rows;
-  for (const char* libc : {"glibc", "pie", "musl"}) rows.push_back(program(std::string("processes_") + libc));
+  for (const char* libc : {"glibc", "pie", "musl"}) {
+    rows.push_back(program(std::string("processes_") + libc));
+    rows.push_back(program(std::string("jobs_") + libc));
+  }
   return rows;
 }
 

@@ -1,60 +1,21 @@
-// Processes: fork, exec, waiting, signals, groups, locks. Prints what happened, never a number
-// that differs from run to run. "processes" runs everything; with an argument it is a helper.
+// Processes: fork, exec, what they share and what they inherit, how they end. "processes" runs
+// everything; with an argument it is a helper.
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <spawn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "children.h"
 
 enum { kFutexWait = 0, kFutexWake = 1 };
 
 static const char* self;
-
-static void result(const char* what, int value) {
-  const int error = errno;
-  printf("%s: %d%s%s\n", what, value, value < 0 ? " " : "", value < 0 ? strerror(error) : "");
-}
-
-static pid_t start(void) {
-  fflush(NULL);
-  const pid_t pid = fork();
-  if (pid < 0) {
-    perror("fork");
-    exit(1);
-  }
-  return pid;
-}
-
-static void show(const char* what, int status) {
-  if (WIFEXITED(status)) {
-    printf("%s: exited %d\n", what, WEXITSTATUS(status));
-  } else if (WIFSIGNALED(status)) {
-    printf("%s: killed by %d\n", what, WTERMSIG(status));
-  } else if (WIFSTOPPED(status)) {
-    printf("%s: stopped by %d\n", what, WSTOPSIG(status));
-  } else if (WIFCONTINUED(status)) {
-    printf("%s: continued\n", what);
-  }
-}
-
-static int wait_for(pid_t pid) {
-  int status = -1;
-  if (waitpid(pid, &status, 0) != pid) perror("waitpid");
-  return status;
-}
 
 static void copy_on_write(void) {
   static int data = 1;
@@ -157,125 +118,7 @@ static void ends(void) {
   result("nobody left", waitpid(-1, NULL, 0));
 }
 
-static volatile sig_atomic_t caught;
-static siginfo_t last_info;
-static void note(int signo, siginfo_t* info, void* context) {
-  (void)signo, (void)context;
-  ++caught;
-  last_info = *info;
-}
-
-static void child_signals(void) {
-  struct sigaction action = {0}, before;
-  action.sa_sigaction = note;
-  action.sa_flags = SA_SIGINFO | SA_RESTART;
-  sigaction(SIGCHLD, &action, &before);
-  pid_t child = start();
-  if (child == 0) _exit(3);
-  while (!caught) pause();
-  printf("SIGCHLD: code %d, status %d, pid %s\n", last_info.si_code, last_info.si_status,
-         last_info.si_pid == child ? "right" : "wrong");
-  show("it", wait_for(child));
-
-  caught = 0;
-  int hold[2];
-  if (pipe(hold) != 0) perror("pipe");
-  child = start();
-  if (child == 0) {
-    close(hold[1]);
-    raise(SIGSTOP);
-    char byte;
-    _exit(read(hold[0], &byte, 1) == 0 ? 5 : 6);
-  }
-  int status;
-  if (waitpid(child, &status, WUNTRACED) == child) show("job", status);
-  printf("SIGCHLD: code %d, status %d\n", last_info.si_code, last_info.si_status);
-  printf("nothing new: %d\n", waitpid(child, &status, WUNTRACED | WNOHANG));
-  kill(child, SIGCONT);
-  if (waitpid(child, &status, WCONTINUED) == child) show("job", status);
-  close(hold[0]);
-  close(hold[1]);
-  show("job", wait_for(child));
-
-  action.sa_flags = SA_SIGINFO | SA_NOCLDWAIT;
-  sigaction(SIGCHLD, &action, NULL);
-  child = start();
-  if (child == 0) _exit(1);
-  int reaped;
-  while ((reaped = waitpid(-1, NULL, 0)) < 0 && errno == EINTR) {
-  }
-  result("SA_NOCLDWAIT", reaped);
-  signal(SIGCHLD, SIG_IGN);
-  child = start();
-  if (child == 0) _exit(1);
-  reaped = waitpid(child, NULL, 0);
-  result("SIG_IGN", reaped);
-  sigaction(SIGCHLD, &before, NULL);
-}
-
-static void wait_options(void) {
-  const pid_t child = start();
-  if (child == 0) _exit(11);
-  siginfo_t info = {0};
-  printf("WNOWAIT: %d", waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT));
-  printf(" code %d status %d\n", info.si_code, info.si_status);
-  memset(&info, 0, sizeof info);
-  printf("again: %d", waitid(P_PGID, 0, &info, WEXITED));
-  printf(" code %d status %d signo %d\n", info.si_code, info.si_status, info.si_signo);
-  result("gone", waitid(P_ALL, 0, &info, WEXITED | WNOHANG));
-  result("no events", waitid(P_ALL, 0, &info, WNOHANG));
-  result("bad options", waitpid(-1, NULL, 0x1000000));
-  struct rusage usage;
-  const pid_t busy = start();
-  if (busy == 0) {
-    char* p = mmap(NULL, 100 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    for (int i = 0; i < 100; ++i) p[i * 4096] = 1;
-    _exit(0);
-  }
-  wait4(busy, NULL, 0, &usage);
-  printf("its faults: %s\n", usage.ru_minflt >= 100 && usage.ru_minflt < 400 ? "counted" : "not counted");
-  getrusage(RUSAGE_CHILDREN, &usage);
-  printf("all children's: %s\n", usage.ru_minflt >= 100 ? "counted" : "not counted");
-}
-
-static void groups(void) {
-  int fd[2];
-  if (pipe(fd) != 0) perror("pipe");
-  pid_t members[3];
-  for (int i = 0; i < 3; ++i) {
-    members[i] = start();
-    if (members[i] == 0) {
-      setpgid(0, i == 0 ? 0 : members[0]);
-      if (write(fd[1], "x", 1) != 1) _exit(1);
-      for (;;) pause();
-    }
-    setpgid(members[i], members[0]);
-  }
-  char byte;
-  for (int i = 0; i < 3; ++i)
-    if (read(fd[0], &byte, 1) != 1) perror("read");
-  printf("one group: %d\n", getpgid(members[2]) == members[0] && getpgid(members[0]) == members[0]);
-  printf("kill the group: %d\n", kill(-members[0], SIGTERM));
-  for (int i = 0; i < 3; ++i) {
-    int status = 0;
-    if (waitpid(-members[0], &status, 0) > 0) show("member", status);
-  }
-  result("no such group", kill(-members[0], 0));
-  result("setpgid of a stranger", setpgid(1, 0));
-  const pid_t child = start();
-  if (child == 0) {
-    const int own = setsid() == getpid() && getsid(0) == getpid() && getpgrp() == getpid();
-    result("setsid", own);
-    result("again", setsid());
-    const int moved = setpgid(0, getppid());
-    result("a leader moves", moved);
-    fflush(stdout);
-    _exit(0);
-  }
-  show("leader", wait_for(child));
-  close(fd[0]);
-  close(fd[1]);
-}
+static void ignore(int signo) { (void)signo; }
 
 static void executing(void) {
   const int kept = open("/dev/null", O_RDONLY), closed = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -283,17 +126,13 @@ static void executing(void) {
   sprintf(a, "%d", kept);
   sprintf(b, "%d", closed);
   signal(SIGUSR1, SIG_IGN);
-  signal(SIGUSR2, SIG_DFL);
-  struct sigaction action = {0};
-  action.sa_sigaction = note;
-  action.sa_flags = SA_SIGINFO;
-  sigaction(SIGUSR2, &action, NULL);
+  signal(SIGUSR2, ignore);
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGHUP);
   sigprocmask(SIG_BLOCK, &set, NULL);
   umask(027);
-  pid_t child = start();
+  const pid_t child = start();
   if (child == 0) {
     execl(self, "renamed", "helper", a, b, (char*)NULL);
     _exit(126);
@@ -303,31 +142,48 @@ static void executing(void) {
   signal(SIGUSR1, SIG_DFL);
   signal(SIGUSR2, SIG_DFL);
   umask(022);
+}
+
+static void spawning(void) {
   char* const arguments[] = {(char*)"spawned", (char*)"code", (char*)"23", NULL};
   char* const environment[] = {NULL};
+  pid_t child;
   fflush(NULL);
   if (posix_spawn(&child, self, NULL, NULL, arguments, environment) != 0) perror("posix_spawn");
   show("spawned", wait_for(child));
   printf("spawn of nothing: %s\n", strerror(posix_spawn(&child, "/nowhere", NULL, NULL, arguments, environment)));
-  const char* const bad[] = {"/", "/nowhere", "/dev/null", "script", "loop", "text", "empty"};
-  for (unsigned i = 0; i < sizeof bad / sizeof *bad; ++i) {
-    child = start();
-    if (child == 0) {
-      execl(bad[i], bad[i], "argument", (char*)NULL);
-      _exit(errno);
-    }
-    const int status = wait_for(child);
-    printf("exec %s: %s\n", bad[i], WIFEXITED(status) && WEXITSTATUS(status) ? strerror(WEXITSTATUS(status)) : "done");
-  }
-  const int writer = open("busy", O_CREAT | O_WRONLY, 0755);
-  child = start();
+}
+
+static int exec_in_child(const char* name) {
+  const pid_t child = start();
   if (child == 0) {
-    execl("busy", "busy", (char*)NULL);
+    execl(name, name, "argument", (char*)NULL);
     _exit(errno);
   }
-  printf("exec of a file being written: %s\n", strerror(WEXITSTATUS(wait_for(child))));
+  return wait_for(child);
+}
+
+static void odd_programs(void) {
+  const char* const names[] = {"/", "/nowhere", "/dev/null", "script", "loop", "text", "empty"};
+  for (unsigned i = 0; i < sizeof names / sizeof *names; ++i) {
+    const int status = exec_in_child(names[i]);
+    printf("exec %s: %s\n", names[i],
+           WIFEXITED(status) && WEXITSTATUS(status) ? strerror(WEXITSTATUS(status)) : "done");
+  }
+}
+
+static void busy_programs(void) {
+  const int writer = open("busy", O_CREAT | O_WRONLY, 0755);
+  printf("exec of a file being written: %s\n", strerror(WEXITSTATUS(exec_in_child("busy"))));
   close(writer);
   result("write to a program that runs", open(self, O_WRONLY));
+  result("by another name", open("/proc/self/exe", O_WRONLY));
+  result("truncated", truncate(self, 0));
+  const int reader = open(self, O_RDONLY);
+  char name[32];
+  sprintf(name, "/proc/self/fd/%d", reader);
+  result("opened again", open(name, O_RDONLY | O_TRUNC));
+  close(reader);
 }
 
 static void vforking(void) {
@@ -340,71 +196,6 @@ static void vforking(void) {
   }
   printf("vfork: %d\n", shared);
   show("its child", wait_for(child));
-}
-
-static void locks(void) {
-  const int fd = open("locked", O_CREAT | O_RDWR, 0644);
-  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 10};
-  printf("lock: %d\n", fcntl(fd, F_SETLK, &lock));
-  const pid_t parent = getpid();
-  pid_t child = start();
-  if (child == 0) {
-    struct flock mine = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0};
-    const int refused = fcntl(fd, F_SETLK, &mine);
-    printf("the child's: %d %s\n", refused, errno == EAGAIN || errno == EACCES ? "refused" : strerror(errno));
-    fcntl(fd, F_GETLK, &mine);
-    printf("in the way: type %d from %d length %d, of the parent: %d\n", mine.l_type, (int)mine.l_start,
-           (int)mine.l_len, mine.l_pid == parent);
-    mine = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 10};
-    printf("beside it: %d\n", fcntl(fd, F_SETLK, &mine));
-    fflush(stdout);
-    mine.l_len = 20;
-    printf("waited for it: %d\n", fcntl(fd, F_SETLKW, &mine));
-    fflush(stdout);
-    _exit(0);
-  }
-  const struct timespec pause = {0, 30 * 1000 * 1000};
-  nanosleep(&pause, NULL);
-  lock.l_start = 10;
-  lock.l_type = F_UNLCK;
-  fcntl(fd, F_SETLK, &lock);
-  show("locker", wait_for(child));
-  lock.l_type = F_WRLCK;
-  printf("free again: %d\n", fcntl(fd, F_SETLK, &lock));
-  close(dup(fd));
-  child = start();
-  if (child == 0) _exit(fcntl(fd, F_SETLK, &lock) == 0 ? 0 : 1);
-  show("any close ends it", wait_for(child));
-  close(fd);
-}
-
-static void timers(void) {
-  caught = 0;
-  struct sigaction action = {0};
-  action.sa_sigaction = note;
-  action.sa_flags = SA_SIGINFO;
-  sigaction(SIGALRM, &action, NULL);
-  const struct itimerval often = {{0, 5000}, {0, 5000}}, never = {{0, 0}, {0, 0}};
-  setitimer(ITIMER_REAL, &often, NULL);
-  for (volatile unsigned long i = 0; caught < 3; ++i) {
-  }
-  setitimer(ITIMER_REAL, &never, NULL);
-  printf("while computing: caught\n");
-  setitimer(ITIMER_REAL, &often, NULL);
-  const struct timespec long_time = {100, 0};
-  result("asleep", nanosleep(&long_time, NULL));
-  setitimer(ITIMER_REAL, &never, NULL);
-  printf("alarm: %u\n", alarm(100));
-  printf("alarm again: %u\n", alarm(0));
-  signal(SIGALRM, SIG_DFL);
-  const pid_t child = start();
-  if (child == 0) {
-    const struct itimerval once = {{0, 0}, {0, 10000}};
-    setitimer(ITIMER_REAL, &once, NULL);
-    for (;;) {
-    }
-  }
-  show("by its own timer", wait_for(child));
 }
 
 static void inheritance(void) {
@@ -500,13 +291,11 @@ int main(int argc, char** argv) {
   shared_memory();
   pipes();
   ends();
-  child_signals();
-  wait_options();
-  groups();
   executing();
+  spawning();
+  odd_programs();
+  busy_programs();
   vforking();
-  locks();
-  timers();
   inheritance();
   named_pipe();
   puts("done");
