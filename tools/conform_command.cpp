@@ -11,6 +11,8 @@
 
 #include "tools/commands.hpp"
 #include "tools/complain.hpp"
+#include "tools/files.hpp"
+#include "tools/output.hpp"
 #include "vmm/conform/conformance.hpp"
 #include "vmm/run/exit_status.hpp"
 
@@ -77,32 +79,29 @@ std::string wrong_filter(const ConformOptions& o) {
 }
 
 int report(const ConformOptions& options, const Verdict& verdict) {
-  if (!options.junit.empty()) {
-    std::ofstream out(options.junit);
-    out << verdict.to_junit();
-    out.close();
-    if (!out) return complain_with(vmm::kExitHarness, fmt::format("{}: {}", options.junit, std::strerror(errno)));
-  }
+  // What took a while is printed even where the file cannot be written.
   const std::string text = options.json ? verdict.to_json().dump(2) + "\n" : verdict.to_text();
-  std::fputs(text.c_str(), stdout);
-  return verdict.clean() ? 0 : 1;
+  const int status = print(text, verdict.clean() ? 0 : 1);
+  if (options.junit.empty()) return status;
+  std::ofstream out(options.junit);
+  out << verdict.to_junit();
+  out.close();
+  if (!out)
+    return complain_with(vmm::kExitHarness, fmt::format("--junit: {}: {}", options.junit, std::strerror(errno)));
+  return status;
 }
 
 int explain(std::uint64_t number, const vmm::kvm::System* system, const Capabilities* capabilities,
             const Baseline& baseline) {
   const auto explained = explain_case(number, system, capabilities, baseline);
   if (!explained) return complain_with(vmm::kExitUsage, explained.error().message);
-  std::fputs(explained->text.c_str(), stdout);
-  return explained->passed ? 0 : 1;
+  return print(explained->text, explained->passed ? 0 : 1);
 }
 
 }  // namespace
 
 int conform_command(const ConformOptions& options) {
-  if (options.list) {
-    std::fputs(list_matrix().c_str(), stdout);
-    return 0;
-  }
+  if (options.list) return print(list_matrix(), 0);
   if (const std::string wrong = wrong_filter(options); !wrong.empty()) return complain_with(vmm::kExitUsage, wrong);
   auto baseline = load_baseline(options.baseline);
   if (!baseline) return complain_with(vmm::kExitUsage, baseline.error().message);
@@ -111,6 +110,8 @@ int conform_command(const ConformOptions& options) {
   request.rule = options.rule;
   request.feature = options.feature;
   request.section = options.section;
+  if (const std::string wrong = options.junit.empty() ? "" : unwritable(options.junit); !wrong.empty())
+    return complain_with(vmm::kExitUsage, "--junit: " + wrong);
   if (options.model_only) {
     if (options.number) return explain(*options.number, nullptr, nullptr, *baseline);
     return report(options, compare_walkers(request));

@@ -1,7 +1,7 @@
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "tools/commands.hpp"
+#include "tools/output.hpp"
 #include "vmm/hosted/hosted_machine.hpp"
 #include "vmm/kvm/doctor.hpp"
 
@@ -29,8 +29,7 @@ int doctor_command(const DoctorOptions& options) {
   vmm::DoctorReport report = vmm::run_doctor();
   add_hosted(report);
   const std::string text = options.json ? report.to_json().dump(2) + "\n" : report.to_text();
-  std::fputs(text.c_str(), stdout);
-  return report.ready ? 0 : 1;
+  return print(text, report.ready ? 0 : 1);
 }
 
 }  // namespace faultline::tools

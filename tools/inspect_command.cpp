@@ -5,6 +5,7 @@
 #include "tools/commands.hpp"
 #include "tools/complain.hpp"
 #include "tools/export_command.hpp"
+#include "tools/files.hpp"
 #include "tools/guest.hpp"
 #include "tools/inspect_views.hpp"
 #include "tools/tui/tui.hpp"
@@ -36,6 +37,8 @@ bool whole(const Reader& reader, const std::string& file) {
 }  // namespace
 
 int inspect_command(const InspectOptions& options) {
+  if (same_file(options.out, options.file))
+    return complain_with(vmm::kExitUsage, options.out + " is the recording: give another name to write to");
   const auto reader = open(options.file);
   if (!reader) return vmm::kExitUsage;
   const bool two = options.view == InspectView::kDiff;

@@ -35,4 +35,11 @@ int Output::finish() {
   return vmm::kExitHarness;
 }
 
+int print(std::string_view text, int status) {
+  Output output;
+  output.buffer().append(text);
+  const int failed = output.finish();
+  return failed != 0 ? failed : status;
+}
+
 }  // namespace faultline::tools

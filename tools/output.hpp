@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <string_view>
+
 namespace faultline::tools {
 
 class Output {
@@ -20,5 +22,8 @@ class Output {
   fmt::memory_buffer buffer_;
   int error_ = 0;  // errno of the write that failed
 };
+
+// Of a command that prints once: `status`, or what Output::finish() says where it could not be printed.
+int print(std::string_view text, int status);
 
 }  // namespace faultline::tools

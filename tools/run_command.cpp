@@ -1,12 +1,15 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 
 #include "tools/commands.hpp"
 #include "tools/complain.hpp"
+#include "tools/files.hpp"
 #include "tools/gdb_session.hpp"
 #include "tools/guest.hpp"
 #include "tools/live_statistics.hpp"
@@ -18,6 +21,22 @@
 namespace faultline::tools {
 
 namespace {
+
+// What is wrong with the files that are to be written; empty when nothing is.
+std::string wrong_outputs(const RunOptions& o) {
+  const std::pair<const char*, const std::string*> outputs[] = {
+      {"--fault-log", &o.fault_log}, {"--record", &o.record}, {"--stats-json", &o.statistics_json}};
+  for (const auto& [name, file] : outputs) {
+    for (const auto& [other, second] : outputs) {
+      if (file != second && same_file(*file, *second)) return fmt::format("{} and {} are both {}", name, other, *file);
+    }
+    const std::string& program = o.guest.command.front();  // without a slash: looked up in PATH
+    if (program.find('/') != std::string::npos && same_file(*file, program))
+      return fmt::format("{}: {} is the program", name, *file);
+  }
+  const std::string why = o.statistics_json.empty() ? "" : unwritable(o.statistics_json);
+  return why.empty() ? "" : "cannot write the statistics to " + why;
+}
 
 // Null without --fault-log. A file that cannot be written is a usage error.
 tl::expected<std::unique_ptr<vmm::FaultLog>, int> open_log(const RunOptions& options) {
@@ -53,7 +72,7 @@ bool write_statistics(const RunOptions& options, vmm::Session& session, std::uin
   file << statistics_json(session, wall_ns).dump(2) << '\n';
   file.close();
   if (file) return true;
-  complain(fmt::format("{}: cannot write the statistics there", options.statistics_json));
+  complain(fmt::format("cannot write the statistics to {}: {}", options.statistics_json, std::strerror(errno)));
   return false;
 }
 
@@ -76,6 +95,7 @@ void mention_unserved(const RunOptions& options, vmm::Session& session) {
 
 int run_command(const RunOptions& options) {
   const auto start = std::chrono::steady_clock::now();
+  if (const std::string wrong = wrong_outputs(options); !wrong.empty()) return complain_with(vmm::kExitUsage, wrong);
   auto log = open_log(options);
   if (!log) return log.error();
 

@@ -1,7 +1,6 @@
-#include <cstdio>
-
 #include "tools/commands.hpp"
 #include "tools/guest.hpp"
+#include "tools/output.hpp"
 #include "tools/table_tree.hpp"
 
 namespace faultline::tools {
@@ -11,11 +10,11 @@ int walk_command(const WalkOptions& options) {
   if (!session) return session.error();
   const int status = run_session(**session, options.guest, nullptr);
   const mmu::AddressSpace& mm = (*session)->mm();
-  for (const std::uint64_t address : options.addresses)
-    std::fputs(describe_translation(mm, Gva(address)).c_str(), stdout);
-  if (options.vmas) std::fputs(describe_vmas(mm).c_str(), stdout);
-  if (options.tree) std::fputs(describe_tree(mm).c_str(), stdout);
-  return status;
+  std::string text;
+  for (const std::uint64_t address : options.addresses) text += describe_translation(mm, Gva(address));
+  if (options.vmas) text += describe_vmas(mm);
+  if (options.tree) text += describe_tree(mm);
+  return print(text, status);
 }
 
 }  // namespace faultline::tools
