@@ -22,6 +22,13 @@ const Trace& telling(const std::vector<Trace>& traces) {
   return found == traces.end() ? kNone : *found;
 }
 
+// None of a program that kills who judges it, or may.
+std::vector<StepFault> faults_of(const Program& program, const Disagreement& what) {
+  if (what.field == "crash" || what.field == "failed") return {};
+  auto faults = fault_records(program);
+  return faults ? std::move(*faults) : std::vector<StepFault>();
+}
+
 }  // namespace
 
 std::uint64_t signature_hash(const std::string& signature) { return XXH3_64bits(signature.data(), signature.size()); }
@@ -42,6 +49,7 @@ void write_down(const JobContext& job, const Program& original, const Program& s
     if (judge.starts_with("kvm") || judge.starts_with("hosted")) finding.backend = judge;
   }
   finding.traces = traces;
+  finding.faults = faults_of(smallest, what);
   const auto written = write_finding(job.directory.findings(), finding);
   if (!written) {
     job.messages.text(Message::kNote, "a finding could not be written: " + written.error().message);

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 
+#include "vmm/fuzz/layout.hpp"
 #include "vmm/fuzz/relations.hpp"
 #include "vmm/fuzz/text.hpp"
+#include "vmm/fuzz/text_operand.hpp"
 
 namespace faultline::vmm::fuzz {
 
@@ -50,16 +52,98 @@ std::string where(const Finding& f) {
   return fmt::format("at step {}, `{}`", f.disagreement.step, to_text(f.shrunk.operations[f.disagreement.step]));
 }
 
+bool is_one_of(const Disagreement& d, std::string_view judge) { return d.first == judge || d.second == judge; }
+bool is_relation(const Disagreement& d) { return (d.first + d.second).find('~') != std::string::npos; }
+
+// What somebody who sees a finding for the first time would look at.
+std::string what_it_may_mean(const Disagreement& d) {
+  if (d.field == "crash" || d.field == "failed")
+    return "No program may do this to a judge: whatever the program is, this is a bug of Faultline.";
+  if (d.field == "invariants") return "This holds after every operation, whatever the program is: a bug of `mmu`.";
+  if (is_relation(d)) return "The change cannot matter to a program, so one of the two runs of this judge is wrong.";
+  if (is_one_of(d, "linux"))
+    return "Linux is what is imitated, so the other judge is wrong, unless this kernel or this processor does "
+           "something "
+           "of its own here. What was found to be so is a rule with its reason in `vmm/fuzz/known-deviations.json`.";
+  if (is_one_of(d, "reference"))
+    return "The reference knows nothing but mappings and bytes, so it is rarely wrong about those. Linux, asked as "
+           "below, says who is alone.";
+  return "Both run the same `mmu`, over different processors: an invalidation is missing, the backend does something "
+         "of "
+         "its own, or the model of the processor is wrong.";
+}
+
+// "mmap; 512g is 0x200000000000".
+std::string in_words(const Operation& operation) {
+  const OpRow& r = row(operation.op);
+  std::string words(r.summary);
+  std::string last;
+  for (std::size_t i = 0; i < r.operand_count(); ++i) {
+    if (r.operands[i] != OperandKind::kAddress) continue;
+    const Address address = unpack_address(operation.operands[i]);
+    std::string place =
+        fmt::format("; {} is {:#x}", operand_text(r.operands[i], operation.operands[i]), address_of(address).raw());
+    if (place != last) words += place;
+    last = std::move(place);
+  }
+  return words;
+}
+
+std::string program_table(const Program& program) {
+  std::size_t width = 0;
+  for (const Operation& o : program.operations) width = std::max(width, to_text(o).size());
+  std::string text;
+  for (std::size_t i = 0; i < program.operations.size(); ++i) {
+    const Operation& o = program.operations[i];
+    text += fmt::format("    {:3}  {:<{}}  {}\n", i, to_text(o), width, in_words(o));
+  }
+  return text;
+}
+
+// What mmu decided at the step in question.
+std::string decided_there(const Finding& f) {
+  constexpr std::size_t kMost = 2;
+  std::string text;
+  std::size_t shown = 0;
+  for (const StepFault& fault : f.faults) {
+    if (fault.step != f.disagreement.step || shown++ == kMost) continue;
+    text += "\n";
+    for (std::size_t at = 0; at < fault.text.size();) {
+      const std::size_t end = fault.text.find('\n', at) + 1;
+      text += "    " + fault.text.substr(at, end - at);
+      at = end;
+    }
+  }
+  if (text.empty()) return "";
+  return "What `mmu` decides there, over the model's processor:\n" + text + "\n";
+}
+
 bool known_to_linux(const Program& program) {
   return std::ranges::all_of(program.operations, [](const Operation& o) { return (row(o.op).judges & kHost) != 0; });
 }
 
 std::string reproducer_note(const Finding& f) {
   std::string text =
-      "`reproducer.c` makes the same calls and accesses as a program of its own, on the Linux underneath";
+      "The same calls and accesses as a C program of their own, which says what this Linux does at each step";
   if (!known_to_linux(f.shrunk))
-    text += "; it leaves out what only a processor model can do (flips, invalidations, failures)";
-  return text + ":\n\n    cc -O1 -o reproducer reproducer.c && ./reproducer\n";
+    text += "; what only a model of a processor can do (flips, invalidations, failures) is left out";
+  return text + ":\n\n    cc -O1 -o reproducer reproducer.c && ./reproducer\n\n";
+}
+
+std::string contents(const Finding& f) {
+  std::string text =
+      "| file | what is in it |\n|---|---|\n"
+      "| `shrunk.txt` | the program above |\n"
+      "| `traces.txt` | every step of it as both judges saw it, side by side |\n";
+  if (!f.faults.empty())
+    text +=
+        "| `faults.txt`, `faults.jsonl` | its page faults: walk, mapping, way through the fault path, entries changed "
+        "|\n";
+  text +=
+      "| `reproducer.c` | the same in C |\n"
+      "| `program.txt`, `program.bin` | the program as it was found |\n"
+      "| `finding.json` | this page for programs |\n\n";
+  return text;
 }
 
 }  // namespace
@@ -67,22 +151,19 @@ std::string reproducer_note(const Finding& f) {
 std::string explanation(const Finding& f) {
   const Disagreement& d = f.disagreement;
   std::string text = fmt::format("# {}\n\n{}\n\n## What was run\n\n", f.signature, summary(f.shrunk, d));
-  text += fmt::format("{} operations, shrunk to {}:\n\n", f.program.operations.size(), f.shrunk.operations.size());
-  for (std::size_t i = 0; i < f.shrunk.operations.size(); ++i)
-    text += fmt::format("    {:3}  {}\n", i, to_text(f.shrunk.operations[i]));
-  text +=
-      fmt::format("\n## Where they part\n\nThey part {}, in `{}`: {}.\n\n", where(f), d.field, field_means(d.field));
+  text += fmt::format("{} operations, shrunk to {} (docs/fuzz-language.md of Faultline has the language):\n\n{}\n",
+                      f.program.operations.size(), f.shrunk.operations.size(), program_table(f.shrunk));
+  text += fmt::format("## Where they part\n\nThey part {}, in `{}`: {}.\n\n", where(f), d.field, field_means(d.field));
   text += "| who | what that is | says |\n|---|---|---|\n";
   text += fmt::format("| {} | {} | {} |\n| {} | {} | {} |\n\n", d.first, who_is(d.first), d.first_value, d.second,
                       who_is(d.second), d.second_value);
-  text += "What each of them says of every step is in `traces.txt`.\n\n## How to replay it\n\n";
-  text += fmt::format("    faultline fuzz replay {}\n\njudges it again. {}\n", f.signature, reproducer_note(f));
-  text += fmt::format("## Where it was found\n\n- Faultline {}\n- {}\n- backend: {}\n- judges: {}\n", f.version,
-                      f.kernel, f.backend.empty() ? "none" : f.backend, fmt::join(f.judges, ", "));
+  text += what_it_may_mean(d) + "\n\n" + decided_there(f);
+  text += "## What to do\n\nIn this folder, judge it again by the two, and see what all judges say of each step:\n\n";
+  text += "    faultline fuzz replay .\n    faultline fuzz run shrunk.txt\n\n" + reproducer_note(f);
+  text += "## What is here\n\n" + contents(f);
+  text += fmt::format("Found by Faultline {} on {}\n\n- backend: {}\n- judges: {}\n", f.version, f.kernel,
+                      f.backend.empty() ? "none" : f.backend, fmt::join(f.judges, ", "));
   if (f.seed != 0) text += fmt::format("- seed of the campaign: {}\n", f.seed);
-  text +=
-      "\n`program.txt` and `program.bin` are the program as it was found, `shrunk.txt` is what is left of it,\n"
-      "`finding.json` has all this for programs.\n";
   return text;
 }
 

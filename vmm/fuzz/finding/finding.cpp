@@ -52,13 +52,17 @@ class TemporaryFolder {
 
 Result<void> write_files(const std::string& folder, const Finding& f) {
   const std::string said = summary(f.shrunk, f.disagreement);
-  const std::pair<std::string_view, std::string> texts[] = {
+  std::vector<std::pair<std::string_view, std::string>> texts = {
       {"finding.json", to_json(f)},
       {"program.txt", to_text(f.program)},
       {"shrunk.txt", to_text(f.shrunk)},
       {"traces.txt", said + "\n\n" + side_by_side(f.shrunk, f.traces, f.disagreement)},
       {"reproducer.c", reproducer(f.shrunk, said)},
       {"README.md", explanation(f)}};
+  if (!f.faults.empty()) {
+    texts.emplace_back("faults.txt", faults_text(f.shrunk, f.faults));
+    texts.emplace_back("faults.jsonl", faults_json(f.faults));
+  }
   for (const auto& [name, text] : texts) {
     if (auto ok = write_whole(folder, name, std::string_view(text)); !ok) return ok;
   }

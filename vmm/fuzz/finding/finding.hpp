@@ -4,6 +4,7 @@
 //   program.txt    the program as it was found; program.bin: its binary form, which is what counts
 //   shrunk.txt     what shrink() left of it: the disagreement is about this one
 //   traces.txt     the steps of both judges, side by side
+//   faults.txt     its fault records; faults.jsonl: the same for programs
 //   reproducer.c   the shrunk program in C, for the Linux underneath
 //   README.md      all that in plain words, and how to replay it
 #pragma once
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "mmu/base/result.hpp"
+#include "vmm/fuzz/finding/fault_records.hpp"
 #include "vmm/fuzz/judge.hpp"
 #include "vmm/fuzz/trace.hpp"
 
@@ -34,6 +36,7 @@ struct Finding {
   std::string backend;              // of the judge with a vCPU; empty: none took part
   std::vector<std::string> judges;  // all that took part
   std::vector<Trace> traces;        // about `shrunk`, for traces.txt; read_finding() leaves none
+  std::vector<StepFault> faults;    // likewise, for faults.txt
 };
 
 // "Linux 6.1.0-13-amd64 x86_64".

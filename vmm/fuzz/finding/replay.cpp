@@ -71,15 +71,14 @@ Result<Replay> replay(const Finding& finding, Judges judges, const KnownDeviatio
   result.same = result.now == finding.disagreement;
   const Rule* rule = known != nullptr && result.now ? known->explains(finding.shrunk, *result.now) : nullptr;
   result.known = rule != nullptr;
-  const std::string then = summary(finding.shrunk, finding.disagreement);
   if (rule != nullptr) {
     result.verdict = fmt::format("known by the rule {}: {}", rule->id, rule->reason);
   } else if (result.same) {
-    result.verdict = "the same: " + then;
+    result.verdict = "the same";
   } else if (result.now) {
-    result.verdict = fmt::format("changed: {}; it was: {}", summary(finding.shrunk, *result.now), then);
+    result.verdict = "changed: " + summary(finding.shrunk, *result.now);
   } else {
-    result.verdict = "gone: they agree now; it was: " + then;
+    result.verdict = "gone: they agree";
   }
   return result;
 }
