@@ -45,6 +45,14 @@ std::string json_text(const CampaignEnd& end, const CampaignSettings& settings) 
   return json.dump(2) + "\n";
 }
 
+// Where there are findings, how to go on.
+std::string what_to_do(const CampaignEnd& end, const std::string& folder) {
+  if (end.last.findings == 0) return "";
+  return fmt::format(
+      "each is explained in {0}/findings/NAME/README.md; faultline fuzz replay {0}/findings/NAME judges it again\n",
+      folder);
+}
+
 int campaign(const FuzzOptions& options) {
   const CampaignSettings settings = settings_of(options);
   const auto known = load_known(options.known);
@@ -64,7 +72,8 @@ int campaign(const FuzzOptions& options) {
   Output output;
   fmt::format_to(std::back_inserter(output.buffer()), "{}",
                  options.json ? json_text(*end, settings)
-                              : fmt::format("seed {}\n{}", settings.seed, closing_text(*end, settings.directory)));
+                              : fmt::format("seed {}\n{}{}", settings.seed, closing_text(*end, settings.directory),
+                                            what_to_do(*end, settings.directory)));
   if (const int status = output.finish(); status != 0) return status;
   const auto& session = end->last.session;
   return session[Count::kFindings] + session[Count::kCrashes] + session[Count::kDuplicates] == 0 ? 0 : 1;

@@ -32,14 +32,30 @@ Examples:
 constexpr const char* kReplayFooter =
     R"(FOLDER is one of a campaign's findings. Its program is judged again by the judges that disagreed.
 Exit status: 0 they agree now, known deviations aside; 1 they disagree as they did, or in another way; 2 it is no
-finding; 125 a judge is missing here.)";
+finding; 125 a judge is missing here.
+
+Examples:
+  faultline fuzz replay fuzz-campaign/findings/NAME)";
 constexpr const char* kMinimizeFooter =
     R"(Makes a program whose judges disagree as small as it can be and still have them disagree in the same field; a finding's
 folder does as well as a file. The result goes to standard output.
-Exit status: 0 done; 1 the judges agree: there is nothing to keep; 2 the file cannot be used; 125 a judge is missing.)";
-constexpr const char* kRunFooter = R"(Shows each step of the program in FILE (text or binary form) as each judge saw it.
-Exit status: 0 they agree; 1 they disagree, known deviations aside; 2 the file cannot be used; 125 a judge is missing.)";
-constexpr const char* kGenerateFooter = R"(Prints a program in its text form. The same seed gives the same program.)";
+Exit status: 0 done; 1 the judges agree: there is nothing to keep; 2 the file cannot be used; 125 a judge is missing.
+
+Examples:
+  faultline fuzz minimize program.txt -o small.txt
+  faultline fuzz minimize --judges reference,model crash-0a1b2c    what libFuzzer left)";
+constexpr const char* kRunFooter =
+    R"(Shows each step of the program in FILE (text or binary form, or a finding's folder: what was left of its program) as
+each judge saw it; > is where they part.
+Exit status: 0 they agree; 1 they disagree, known deviations aside; 2 the file cannot be used; 125 a judge is missing.
+
+Examples:
+  faultline fuzz run program.txt
+  faultline fuzz run --judges model,linux fuzz-campaign/findings/NAME)";
+constexpr const char* kGenerateFooter = R"(Prints a program in its text form. The same seed gives the same program.
+
+Examples:
+  faultline fuzz generate --seed 7 --operations 10 >program.txt)";
 
 void split_judges(const std::string& text, FuzzOptions& o) {
   o.judges.clear();
@@ -106,12 +122,15 @@ void add_campaign_options(CLI::App* app, FuzzOptions& o) {
 }
 
 CLI::App* add_action(CLI::App* fuzz, FuzzOptions& o, const char* name, const char* help, const char* footer,
-                     FuzzAction action, const char* operand) {
+                     FuzzAction action) {
   CLI::App* app = fuzz->add_subcommand(name, help);
   app->footer(footer);
   app->preparse_callback([&o, action](std::size_t) { o.action = action; });
-  if (operand != nullptr) app->add_option(operand, o.path, "")->required()->type_name("");
   return app;
+}
+
+void add_operand(CLI::App* app, FuzzOptions& o, const char* name, const char* help) {
+  app->add_option(name, o.path, help)->required()->type_name("");
 }
 
 }  // namespace
@@ -123,23 +142,23 @@ CLI::App* add_fuzz_command(CLI::App& app, FuzzOptions& o) {
   add_campaign_options(fuzz, o);
   fuzz->add_option("DIR", o.path, "The campaign's folder [fuzz-campaign]")->type_name("");
 
-  CLI::App* replay =
-      add_action(fuzz, o, "replay", "Judge a finding again", kReplayFooter, FuzzAction::kReplay, "FOLDER");
+  CLI::App* replay = add_action(fuzz, o, "replay", "Judge a finding again", kReplayFooter, FuzzAction::kReplay);
+  add_operand(replay, o, "FOLDER", "The finding");
   add_judge_options(replay, o);
   add_known_option(replay, o);
   CLI::App* minimize = add_action(fuzz, o, "minimize", "Make a program that shows a disagreement as small as it can be",
-                                  kMinimizeFooter, FuzzAction::kMinimize, "FILE");
+                                  kMinimizeFooter, FuzzAction::kMinimize);
+  add_operand(minimize, o, "FILE", "The program, or a finding's folder");
   add_judge_options(minimize, o);
   add_known_option(minimize, o);
   minimize
       ->add_option("-o,--output", o.output, "Where to write it; binary when the name ends in .bin [standard output]")
       ->type_name("OUT");
-  CLI::App* run =
-      add_action(fuzz, o, "run", "Show what each judge sees of a program", kRunFooter, FuzzAction::kRun, "FILE");
+  CLI::App* run = add_action(fuzz, o, "run", "Show what each judge sees of a program", kRunFooter, FuzzAction::kRun);
+  add_operand(run, o, "FILE", "The program, or a finding's folder");
   add_judge_options(run, o);
   add_known_option(run, o);
-  CLI::App* generate =
-      add_action(fuzz, o, "generate", "Print a program", kGenerateFooter, FuzzAction::kGenerate, nullptr);
+  CLI::App* generate = add_action(fuzz, o, "generate", "Print a program", kGenerateFooter, FuzzAction::kGenerate);
   add_seed(generate, o, "Seed [a new one each time]");
   add_parsed(generate, "--operations", "How many operations [24]", "a count", parse_count, [&o](std::uint64_t n) {
     if (n == 0 || n > vmm::fuzz::kMaxOperations)

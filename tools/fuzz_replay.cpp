@@ -2,13 +2,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "tools/complain.hpp"
 #include "tools/fuzz_program.hpp"
+#include "tools/output.hpp"
 #include "vmm/fuzz/campaign/crash.hpp"
 #include "vmm/fuzz/campaign/judges.hpp"
 #include "vmm/fuzz/finding/finding.hpp"
+#include "vmm/fuzz/known.hpp"
 #include "vmm/run/exit_status.hpp"
 
 namespace faultline::tools {
@@ -38,10 +39,7 @@ std::vector<std::string> judges_of(const Finding& finding) {
   return names;
 }
 
-int verdict(bool same, const std::string& line) {
-  std::fputs((line + "\n").c_str(), stdout);
-  return same ? 1 : 0;
-}
+int verdict(bool same, const std::string& line) { return print("now:  " + line + "\n", same ? 1 : 0); }
 
 // A judge that died, or failed: there are no two traces to compare.
 int replay_death(const Finding& finding, const JudgeMaker& make) {
@@ -67,7 +65,8 @@ int fuzz_replay(const FuzzOptions& options) {
   if (!known) return complain_with(vmm::kExitUsage, known.error().message);
   const auto names = options.judges.empty() ? judges_of(*finding) : options.judges;
   const auto make = [&] { return make_judges(names, options.backend); };
-  std::fputs((summary(finding->shrunk, finding->disagreement) + "\n").c_str(), stdout);
+  const std::string then = summary(finding->shrunk, finding->disagreement);
+  if (const int failed = print("then: " + then + "\n", 0); failed != 0) return failed;
   const Available available = available_judges(names, options.backend);
   if (!available.missing.empty()) return complain_with(vmm::kExitHarness, available.missing.front());
   if (finding->disagreement.field == "crash") return replay_death(*finding, make);
@@ -76,8 +75,7 @@ int fuzz_replay(const FuzzOptions& options) {
   if (finding->disagreement.field == "failed") return replay_failure(*finding, *judges);
   const auto result = replay(*finding, *judges, &*known);
   if (!result) return complain_with(vmm::kExitHarness, result.error().message);
-  std::fputs((result->verdict + "\n").c_str(), stdout);
-  return result->now && !result->known ? 1 : 0;
+  return verdict(result->now && !result->known, result->verdict);
 }
 
 }  // namespace faultline::tools

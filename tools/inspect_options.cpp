@@ -29,7 +29,11 @@ constexpr const char* kDiffFooter =
     R"(Compares, process by process, the faults (address, error code, path, outcome), system calls, signals and programs of
 two recordings, and then what they cost.
 Exit status: 0 the same happened; 1 they differ; 2 usage error, or not a recording; 3 the same as far as both go, but
-one of them is damaged or ends early; 125 output failed.)";
+one of them is damaged or ends early; 125 output failed.
+
+Examples:
+  faultline inspect diff kvm.flr hosted.flr
+  faultline inspect diff --json before.flr after.flr | jq .)";
 
 // One view at a time.
 class ViewChoice {

@@ -21,8 +21,8 @@ constexpr std::uint64_t kMinMemory = 4ULL << 20;
 constexpr std::uint64_t kMaxMemory = 64ULL << 30;
 
 constexpr const char* kRunFooter =
-    R"(Exit status: the program's own; 128+N when signal N killed it; 2 usage error; 122 a kernel
-program died of a fault; 123 the vCPU died (triple fault); 124 a limit stopped it; 125 the harness failed; 126 cannot be executed; 127 not found.
+    R"(Exit status: the program's own; 128+N when signal N killed it; 2 usage error; 122 a kernel program died of a fault;
+123 the vCPU died (triple fault); 124 a limit stopped it; 125 the harness failed; 126 cannot be executed; 127 not found.
 
 Examples:
   faultline run /bin/busybox sha256sum FILE
@@ -34,7 +34,7 @@ Examples:
   faultline run --multiboot kernel.elf --module initrd -- its command line)";
 constexpr const char* kWalkFooter =
     R"(Runs PROGRAM to its end, then shows its memory as it was left. With none of --address, --tree
-and --vmas, shows the VMAs.
+and --vmas, shows the VMAs. Exit status: as of 'faultline run'.
 
 Examples:
   faultline walk --vmas -- ./program
@@ -49,7 +49,20 @@ Examples:
   faultline conform --rule right.smap --cases 50000
   faultline conform --case 1000000000000042                 one case in full
   faultline conform --json --junit results.xml >verdict.json)";
-constexpr const char* kDoctorFooter = R"(Exit status: 0 when guests can run here, 1 when something is missing.)";
+constexpr const char* kDoctorFooter = R"(Exit status: 0 when guests can run here, 1 when something is missing.
+
+Examples:
+  faultline doctor
+  faultline doctor --json | jq .backend)";
+constexpr const char* kFooter = R"(Examples:
+  faultline doctor                                                can guests run here?
+  faultline run /bin/busybox sha256sum FILE                       a program under demand paging
+  faultline run --fault-log faults.txt ./program                  every fault explained
+  faultline run --record run.flr ./program                        record it, then
+  faultline inspect run.flr                                       see what it cost
+  faultline fuzz --time 60                                        look for bugs for a minute
+
+See 'faultline COMMAND --help' and faultline(1).)";
 
 // The usage line of commands that take a program.
 class HelpFormatter final : public CLI::Formatter {
@@ -57,6 +70,9 @@ class HelpFormatter final : public CLI::Formatter {
   HelpFormatter() { column_width(34); }
   std::string make_usage(const CLI::App* app, std::string name) const override {
     const std::string& command = app->get_name();
+    // Those of 'fuzz' are named as commands of their own are.
+    if (app->get_parent() != nullptr && app->get_parent()->get_name() == "fuzz")
+      return CLI::Formatter::make_usage(app, std::move(name));
     if (command == "run" || command == "walk")
       return fmt::format("Usage: faultline {} [OPTIONS] [--] PROGRAM [ARGS...]\n", command);
     if (command == "inspect")
@@ -232,7 +248,7 @@ Command parse_command_line(int argc, char** argv) {
   app.set_version_flag("--version", std::string("faultline ") + kVersion);
   app.require_subcommand(1);
   app.set_help_flag("-h,--help", "Show this help");
-  app.footer("See 'faultline COMMAND --help' and faultline(1).");
+  app.footer(kFooter);
   app.formatter(std::make_shared<HelpFormatter>());
 
   RunOptions run;

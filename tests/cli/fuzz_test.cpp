@@ -59,6 +59,47 @@ TEST(FuzzTest, AProgramIsGeneratedAndRunByEveryJudge) {
   EXPECT_THAT(run.out, HasSubstr("model"));
 }
 
+constexpr std::string_view kForkBinary(
+    "\x89"
+    "FLP\x01\x01\x00\x0a",
+    8);
+
+// A finding of no substance: its judges agree.
+void write_finding(const ScratchFolder& folder) {
+  folder.write("finding.json", R"({"format": 1, "seed": 7, "judges": ["reference", "model"], "disagreement": {"step": 0,
+    "first": "reference", "second": "model", "field": "outcome", "first_value": "1", "second_value": "2"},
+    "signature": "model+reference.outcome.fork.1=2", "version": "0.1.0", "kernel": "Linux", "backend": ""})");
+  folder.write("program.bin", std::string(kForkBinary));
+  folder.write("program.txt", "faultline-fuzz 1\nfork\n");
+  folder.write("shrunk.txt", "faultline-fuzz 1\nfork\n");
+}
+
+TEST(FuzzTest, AFindingIsReplayedAndRun) {
+  const ScratchFolder folder;
+  write_finding(folder);
+  const auto replay = faultline({"fuzz", "replay", folder.path()});
+  EXPECT_EQ(replay.status, 0) << replay.err;
+  EXPECT_EQ(replay.out,
+            "then: reference and model disagree at step 0 (fork) in outcome: 1 / 2\nnow:  gone: they agree\n");
+  const auto run = faultline(fuzz({"run", folder.path()}));
+  EXPECT_EQ(run.status, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("   0  fork\n"));
+  const auto minimize = faultline(fuzz({"minimize", folder.path()}));
+  EXPECT_EQ(minimize.status, 1);
+  EXPECT_THAT(minimize.err, HasSubstr("the judges agree: there is nothing to keep"));
+}
+
+TEST(FuzzTest, WhereNothingCanBeWrittenNothingIsBegun) {
+  const ScratchFolder folder;
+  folder.write("p.txt", "faultline-fuzz 1\nfork\n");
+  for (const std::string& out : {std::string("/no/such/folder/small.txt"), folder.path()}) {
+    const auto result = faultline(fuzz({"minimize", folder.path() + "/p.txt", "-o", out}));
+    EXPECT_EQ(result.status, 2);
+    expect_one_line(result);
+    EXPECT_THAT(result.err, HasSubstr(out.substr(0, out.rfind('/'))));
+  }
+}
+
 TEST(FuzzTest, ACampaignKeepsWhatItFoundAndGoesOn) {
   const ScratchFolder folder;
   const std::string campaign = folder.path() + "/campaign";

@@ -62,17 +62,31 @@ INSTANTIATE_TEST_SUITE_P(
                     Words{"fuzz", "generate", "a"}, Words{"fuzz", "generate", "--operations", "0"},
                     Words{"fuzz", "generate", "--operations", "257"}));
 
-class HelpTest : public testing::TestWithParam<Words> {};
+// "faultline fuzz run" has a help of its own, not that of "faultline run".
+TEST(HelpTest, UsageNamesTheCommandItIsOf) {
+  for (const Words& command : {Words{"run"}, Words{"walk"}, Words{"doctor"}, Words{"conform"}, Words{"inspect"},
+                               Words{"inspect", "diff"}, Words{"fuzz"}, Words{"fuzz", "run"}, Words{"fuzz", "replay"},
+                               Words{"fuzz", "minimize"}, Words{"fuzz", "generate"}}) {
+    Words words = command;
+    words.emplace_back("--help");
+    std::string usage = "Usage: faultline";
+    for (const auto& word : command) usage += " " + word;
+    EXPECT_THAT(faultline(words).out, testing::HasSubstr(usage + " [OPTIONS]"));
+  }
+}
 
-TEST_P(HelpTest, GoesToStandardOutputAndEndsWellAndNamesItsOptions) {
+class CommandHelpTest : public testing::TestWithParam<Words> {};
+
+TEST_P(CommandHelpTest, GoesToStandardOutputAndEndsWellAndNamesItsOptions) {
   const auto result = faultline(GetParam());
   EXPECT_EQ(result.status, 0);
   EXPECT_EQ(result.err, "");
   EXPECT_THAT(result.out, testing::HasSubstr("Usage: faultline"));
   EXPECT_THAT(result.out, testing::HasSubstr("--help"));
+  EXPECT_THAT(result.out, testing::HasSubstr("\nExamples:\n"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Commands, HelpTest,
+INSTANTIATE_TEST_SUITE_P(Commands, CommandHelpTest,
                          testing::Values(Words{"--help"}, Words{"-h"}, Words{"run", "--help"}, Words{"walk", "--help"},
                                          Words{"doctor", "--help"}, Words{"conform", "--help"},
                                          Words{"inspect", "--help"}, Words{"inspect", "diff", "--help"},
