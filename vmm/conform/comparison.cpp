@@ -4,14 +4,15 @@
 #include <algorithm>
 #include <bit>
 
+#include "mmu/arch/pte.hpp"
+#include "mmu/arch/vector.hpp"
 #include "vmm/conform/expectation.hpp"
 
 namespace faultline::vmm::conform {
 namespace {
 
+using mmu::Pte;
 using model::Outcome;
-
-constexpr std::uint64_t kA = 1U << 5, kD = 1U << 6;
 
 // Memory as the case leaves it, by byte.
 class Operand {
@@ -96,7 +97,7 @@ class Operand {
   mutable std::uint64_t high_ = 0;
 };
 
-constexpr unsigned kInvalidOpcode = 6;
+using mmu::vector::kInvalidOpcode;
 constexpr std::uint64_t kRf = 1U << 16;
 
 // What the observation says came of the access.
@@ -229,15 +230,16 @@ class Comparison {
         must |= e.must;
         may |= e.may;
       } else {
-        may |= kA | kD;  // used from a cache: the flags may be written to the entry that is there
+        may |= Pte::kAccessed | Pte::kDirty;  // used from a cache: the flags may be written to the entry that is there
       }
     }
     const std::uint64_t missing = (now | must) & ~got, extra = got & ~(now | must | may);
     const std::string_view entry = entry_name(level);
-    if ((missing & (kA | kD)) != 0) differ("{} of the {}{} not set", (missing & kA) != 0 ? "A" : "D", entry, where);
-    if ((extra & (kA | kD)) != 0)
-      differ("{} of the {}{} set without need", (extra & kA) != 0 ? "A" : "D", entry, where);
-    if (((missing | extra) & ~(kA | kD)) != 0) differ("the {}{} changed otherwise", entry, where);
+    if ((missing & (Pte::kAccessed | Pte::kDirty)) != 0)
+      differ("{} of the {}{} not set", (missing & Pte::kAccessed) != 0 ? "A" : "D", entry, where);
+    if ((extra & (Pte::kAccessed | Pte::kDirty)) != 0)
+      differ("{} of the {}{} set without need", (extra & Pte::kAccessed) != 0 ? "A" : "D", entry, where);
+    if (((missing | extra) & ~(Pte::kAccessed | Pte::kDirty)) != 0) differ("the {}{} changed otherwise", entry, where);
   }
 
   void data() {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "guest/abi.h"
+#include "mmu/arch/vector.hpp"
 #include "vmm/conform/compiler.hpp"
 #include "vmm/conform/machine.hpp"
 #include "vmm/kvm/descriptors.hpp"
@@ -18,7 +19,7 @@ namespace faultline::vmm::conform {
 namespace {
 
 constexpr std::uint64_t kPresent = 1, kPresentWritable = 0x63, kPresentWritableUser = 0x67, kLarge = 0x80;
-constexpr unsigned kDoubleFault = 8;
+using mmu::vector::kDoubleFault;
 
 // A stack of its own for every handler, and another one for #DF.
 std::array<std::uint64_t, 2> gate(unsigned vector) {

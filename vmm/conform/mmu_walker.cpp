@@ -1,3 +1,4 @@
+#include "mmu/arch/vector.hpp"
 #include "mmu/pgtable/pdpte.hpp"
 #include "mmu/pgtable/translate.hpp"
 #include "vmm/conform/walker.hpp"
@@ -5,7 +6,7 @@
 namespace faultline::vmm::conform {
 
 vmm::conform::WalkerAnswer mmu_walker(const vmm::conform::WalkerQuestion& q) {
-  constexpr unsigned kStackFault = 12, kGeneralProtection = 13, kPageFault = 14;
+  using mmu::vector::kStackFault, mmu::vector::kGeneralProtection, mmu::vector::kPageFault;
   const model::Controls& c = q.controls;
   mmu::Processor cpu;
   switch (c.paging) {

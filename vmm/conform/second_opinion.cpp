@@ -4,11 +4,13 @@
 
 #include <cstring>
 
+#include "mmu/arch/pte.hpp"
+
 namespace faultline::vmm::conform {
 namespace {
 
 constexpr std::uint64_t kBytes = kTablesB.raw() + 6 * kPageSize;
-constexpr std::uint64_t kA = 1U << 5, kD = 1U << 6;
+using mmu::Pte;
 
 }  // namespace
 
@@ -71,7 +73,8 @@ bool SecondOpinion::entries_match(const Case& c, const Expected& e) const {
       if (entry.slot == slot) must |= entry.must, may |= entry.may;
     }
     const std::uint64_t now = load(slot, model::entry_bytes(c.controls.paging));
-    return ((before | must) & ~now) == 0 && (now & ~(before | must | may)) == 0 && ((now ^ before) & ~(kA | kD)) == 0;
+    return ((before | must) & ~now) == 0 && (now & ~(before | must | may)) == 0 &&
+           ((now ^ before) & ~(Pte::kAccessed | Pte::kDirty)) == 0;
   };
   for (unsigned level = 1; level <= c.root_level(); ++level) {
     if (level >= c.leaf_a && !matches(c.slot_a(level), c.a[level])) return false;

@@ -14,6 +14,9 @@ inline constexpr std::uint64_t kP = 1, kW = 2, kU = 4, kA = 1U << 5, kD = 1U << 
 inline constexpr std::uint64_t kNx = 1ULL << 63;
 inline constexpr std::uint64_t kOpen = kP | kW | kU | kA;  // lets everything through
 
+// Why a choice is no case.
+inline constexpr std::string_view kNoCodeThere = "no instruction begins at this offset";
+
 Dimension flag(std::string_view name, std::optional<unsigned> usual = std::nullopt);
 Dimension list(std::string_view name, std::vector<std::string> values);
 Dimension numbers(std::string_view name, unsigned first, unsigned last);

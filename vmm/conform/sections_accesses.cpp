@@ -6,7 +6,6 @@ namespace faultline::vmm::conform {
 namespace {
 
 constexpr std::string_view kNoAccess = "the instruction makes no access that could straddle";
-constexpr std::string_view kNoCodeThere = "no instruction begins at this offset";
 constexpr std::string_view kHugeAtEdge = "1 GiB pages beside the canonical boundary are those of the section leaf";
 
 bool fits_offset(const Case& c) { return !c.instruction().fetch() || c.offset % 8 == 0 || c.offset % 8 == 7; }

@@ -12,7 +12,6 @@ constexpr std::array<std::uint64_t, 3> kOffsets = {0, 4, 0xfff};
 Dimension form() { return list("instruction", {"read4", "write4", "fetch", "inc4", "read1", "write2"}); }
 Dimension offset() { return list("offset", {"0", "4", "0xfff"}); }
 
-constexpr std::string_view kNoCodeThere = "no instruction begins at this offset";
 constexpr std::string_view kNoSecondPage = "the access does not reach the second page";
 
 // The dimensions that say who does what, and with which controls.

@@ -15,6 +15,9 @@ namespace faultline::vmm::gdb {
 // The longest payload that is taken, and the longest that is sent.
 inline constexpr std::size_t kMaxPayload = 0x20000;
 
+// Answers that say no more.
+inline constexpr const char *kOk = "OK", *kBadPacket = "E01";
+
 enum class Incoming : std::uint8_t {
   kPacket,     // payload() is a packet whose checksum is right, escapes undone
   kInterrupt,  // the byte 0x03 outside a packet

@@ -9,8 +9,6 @@
 namespace faultline::vmm::gdb {
 namespace {
 
-constexpr const char* kOk = "OK";
-constexpr const char* kBadPacket = "E01";
 constexpr const char* kCannot = "E0e";  // EFAULT, as others answer it
 constexpr std::uint64_t kMostMemory = kMaxPayload / 2;
 

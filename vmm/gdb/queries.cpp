@@ -9,9 +9,6 @@
 namespace faultline::vmm::gdb {
 namespace {
 
-constexpr const char* kOk = "OK";
-constexpr const char* kBadPacket = "E01";
-
 // One piece of an object that is read in pieces: "m" when there is more, "l" for the last.
 std::string piece(std::string_view object, Scanner& in) {
   const auto offset = in.take_hex();

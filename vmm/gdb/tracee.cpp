@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "mmu/arch/vector.hpp"
 #include "mmu/space/uaccess.hpp"
 #include "vmm/gdb/guest_memory.hpp"
 
@@ -14,7 +15,7 @@ namespace {
 using linux_abi::SignalSet;
 
 constexpr std::uint64_t kTrapFlag = 1U << 8;
-constexpr std::uint8_t kDebug = 1, kBreakpoint = 3;
+using mmu::vector::kDebug, mmu::vector::kBreakpoint;
 constexpr std::uint64_t kInt3Bytes = 1;
 constexpr std::uint64_t kIgnore = 1;  // SIG_IGN
 

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "guest/abi.h"
+#include "mmu/arch/vector.hpp"
 #include "vmm/host/clock.hpp"
 #include "vmm/hosted/stub_start.hpp"
 
@@ -17,7 +18,7 @@ namespace {
 constexpr std::uint64_t kUserFlags = 0x25'4dd5;
 constexpr std::uint64_t kForcedFlags = 0x202;
 constexpr std::uint64_t kTrapFlag = 1U << 8, kResumeFlag = 1U << 16;
-constexpr unsigned kDebug = 1, kInvalidOpcode = 6, kGeneralProtection = 13, kPageFault = 14;
+using mmu::vector::kDebug, mmu::vector::kInvalidOpcode, mmu::vector::kGeneralProtection, mmu::vector::kPageFault;
 constexpr std::size_t kMaxInstruction = 15;
 constexpr auto kMode = mmu::PagingMode::kFourLevel;
 // A page that the stub has mapped and yet faults for, this often in a row, is a host at odds with us.

@@ -43,6 +43,8 @@ struct Filter {
   // Something that faults alone have is asked for.
   [[nodiscard]] bool faults_only() const { return !steps.empty() || outcome.has_value(); }
   [[nodiscard]] bool matches(const recording::Event& event) const;
+  // Of what has addresses alone: something in [start, end) is asked for.
+  [[nodiscard]] bool wants(Gva start, Gva end) const { return !addresses || addresses->overlaps(start, end); }
 };
 
 // The step of this name ("wp_page_copy"); nothing when there is none.

@@ -11,10 +11,6 @@ namespace {
 using recording::MachineState;
 using recording::ProcessState;
 
-bool wanted(const Filter& filter, Gva start, Gva end) {
-  return !filter.addresses || filter.addresses->overlaps(start, end);
-}
-
 void write_machine(JsonWriter& w, const MachineState& state) {
   w.begin_object();
   w.key("kind").string("state");
@@ -127,9 +123,9 @@ void append_state_rows(fmt::memory_buffer& out, RowFormat format, const StateVie
     if (!asked(pid)) continue;
     const TableOrder tables(process);
     for (const auto& [start, vma] : process.vmas)
-      if (wanted(view.filter, vma.start, vma.end)) append_vma(rows, pid, vma, tables.mapped_pages(vma.start, vma.end));
+      if (view.filter.wants(vma.start, vma.end)) append_vma(rows, pid, vma, tables.mapped_pages(vma.start, vma.end));
     for (const auto& [slot, entry] : tables.entries())
-      if (wanted(view.filter, entry->address, TableOrder::end_of(*entry))) append_entry(rows, pid, slot, *entry);
+      if (view.filter.wants(entry->address, TableOrder::end_of(*entry))) append_entry(rows, pid, slot, *entry);
   }
 }
 

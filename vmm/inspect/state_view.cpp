@@ -12,10 +12,6 @@ namespace {
 
 using recording::ProcessState;
 
-bool wanted(const Filter& filter, Gva start, Gva end) {
-  return !filter.addresses || filter.addresses->overlaps(start, end);
-}
-
 void append_figures(Painter& p, const ProcessState& process, const FrameUse& use) {
   const recording::Counters& c = process.counters;
   p.raw("  ").label("memory").put("rss {} pages, tables {} pages, free frames of the machine {}", c.rss_pages,
@@ -38,7 +34,7 @@ void append_figures(Painter& p, const ProcessState& process, const FrameUse& use
 
 void append_vmas(Painter& p, const StateView& view, const ProcessState& process, const TableOrder& tables) {
   for (const auto& [start, vma] : process.vmas) {
-    if (!wanted(view.filter, vma.start, vma.end)) continue;
+    if (!view.filter.wants(vma.start, vma.end)) continue;
     const std::uint64_t pages = (vma.end.raw() - vma.start.raw()) >> kPageShift;
     p.put("  {:012x}-{:012x} {} {:08x} {:>8} of {:>8} pages  {}\n", vma.start.raw(), vma.end.raw(), vma.flags.text(),
           vma.name.empty() ? 0 : vma.pgoff.raw() << kPageShift, tables.mapped_pages(vma.start, vma.end), pages,
@@ -124,7 +120,7 @@ void append_process(Painter& p, const StateView& view, const ProcessState& proce
   p.raw("  ").heading("page tables");
   TreePrinter tree(p, view.info.mode);
   for (const auto& [slot, entry] : tables.entries())
-    if (wanted(view.filter, entry->address, tables.end_of(*entry))) tree.entry(slot, *entry);
+    if (view.filter.wants(entry->address, tables.end_of(*entry))) tree.entry(slot, *entry);
   tree.flush();
 }
 

@@ -3,6 +3,7 @@
 
 #include <csignal>
 
+#include "mmu/arch/vector.hpp"
 #include "vmm/kernel/guest.hpp"
 #include "vmm/kernel/layout.hpp"
 #include "vmm/linux_abi/fault_signal.hpp"
@@ -14,7 +15,7 @@ namespace {
 using mmu::FaultResult;
 using mmu::KernelEnd;
 
-constexpr unsigned kDebug = 1, kPageFault = 14;
+using mmu::vector::kDebug, mmu::vector::kPageFault;
 constexpr std::uint64_t kTrapFlag = 1U << 8, kInterruptFlag = 1U << 9, kAccessFlag = 1U << 18;
 
 struct SignalOf {

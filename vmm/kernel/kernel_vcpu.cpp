@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "mmu/arch/vector.hpp"
 #include "vmm/kvm/exit.hpp"
 #include "vmm/kvm/kick_signal.hpp"
 
@@ -13,7 +14,7 @@ namespace faultline::vmm::kernel {
 
 namespace {
 
-constexpr unsigned kPageFault = 14;
+using mmu::vector::kPageFault;
 constexpr std::uint64_t kTssIst5 = kvm::VcpuArea::kTssOffset + 36 + 4 * 8;
 
 void to_kvm(const UserRegs& from, kvm_regs& to) {

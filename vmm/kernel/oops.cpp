@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "mmu/arch/vector.hpp"
 #include "vmm/kvm/monitor_check.hpp"
 
 namespace faultline::vmm::kernel {
@@ -13,7 +14,7 @@ namespace {
 using mmu::ErrorCode;
 using mmu::FaultStep;
 
-constexpr unsigned kPageFault = 14;
+using mmu::vector::kPageFault;
 constexpr std::array<std::string_view, 16> kRegisterNames = {"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
                                                              "R08", "R09", "R10", "R11", "R12", "R13", "R14", "R15"};
 

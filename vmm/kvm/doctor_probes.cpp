@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 
+#include "mmu/arch/vector.hpp"
 #include "vmm/kvm/cpuid.hpp"
 #include "vmm/kvm/doctor_parts.hpp"
 #include "vmm/kvm/monitor_check.hpp"
@@ -16,7 +17,7 @@ namespace {
 using Code = std::vector<std::uint8_t>;
 using Target = ProbeGuest::Target;
 
-constexpr unsigned kDebug = 1, kGeneralProtection = 13, kPageFault = 14;
+using mmu::vector::kDebug, mmu::vector::kGeneralProtection, mmu::vector::kPageFault;
 constexpr std::uint64_t kTrapFlag = 1U << 8;
 
 std::string text_of(const VcpuEvent& event) {

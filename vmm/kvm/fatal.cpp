@@ -6,13 +6,14 @@
 #include <cstring>
 #include <iterator>
 
+#include "mmu/arch/vector.hpp"
 #include "vmm/kvm/exit.hpp"
 #include "vmm/kvm/monitor_check.hpp"
 
 namespace faultline::vmm::kvm {
 namespace {
 
-constexpr unsigned kDoubleFault = 8, kPageFault = 14;
+using mmu::vector::kDoubleFault, mmu::vector::kPageFault;
 
 class Explanation {
  public:

@@ -103,14 +103,15 @@ SyscallValue sys_utimes(Task& task, const SyscallArgs& args) {
   return set_times(task, AT_FDCWD, args.gva(0), times, 0);
 }
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_chmod, sys_chmod},       {SYS_fchmod, sys_fchmod},     {SYS_chown, sys_chown},
-    {SYS_fchown, sys_fchown},     {SYS_lchown, sys_lchown},     {SYS_utimes, sys_utimes},
-    {SYS_fchownat, sys_fchownat}, {SYS_fchmodat, sys_fchmodat}, {SYS_utimensat, sys_utimensat},
-};
-
 }  // namespace
 
-std::span<const SyscallEntry> attribute_syscalls() { return kEntries; }
+std::span<const SyscallEntry> attribute_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_chmod, sys_chmod},       {SYS_fchmod, sys_fchmod},     {SYS_chown, sys_chown},
+      {SYS_fchown, sys_fchown},     {SYS_lchown, sys_lchown},     {SYS_utimes, sys_utimes},
+      {SYS_fchownat, sys_fchownat}, {SYS_fchmodat, sys_fchmodat}, {SYS_utimensat, sys_utimensat},
+  };
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

@@ -118,11 +118,12 @@ SyscallValue sys_clone3(Task& task, const SyscallArgs& args) {
                       .child_tid = Gva(a->child_tid)});
 }
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_clone, sys_clone}, {SYS_fork, sys_fork}, {SYS_vfork, sys_vfork}, {SYS_clone3, sys_clone3}};
-
 }  // namespace
 
-std::span<const SyscallEntry> clone_syscalls() { return kEntries; }
+std::span<const SyscallEntry> clone_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_clone, sys_clone}, {SYS_fork, sys_fork}, {SYS_vfork, sys_vfork}, {SYS_clone3, sys_clone3}};
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

@@ -83,10 +83,11 @@ SyscallValue sys_copy_file_range(Task& task, const SyscallArgs& args) {
   return result;
 }
 
-constexpr SyscallEntry kEntries[] = {{SYS_sendfile, sys_sendfile}, {SYS_copy_file_range, sys_copy_file_range}};
-
 }  // namespace
 
-std::span<const SyscallEntry> copy_syscalls() { return kEntries; }
+std::span<const SyscallEntry> copy_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {{SYS_sendfile, sys_sendfile}, {SYS_copy_file_range, sys_copy_file_range}};
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

@@ -143,13 +143,14 @@ SyscallValue sys_ioctl(Task& task, const SyscallArgs& args) {
   return static_cast<std::uint64_t>(result);
 }
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_ioctl, sys_ioctl}, {SYS_dup, sys_dup},     {SYS_dup2, sys_dup2},
-    {SYS_fcntl, sys_fcntl}, {SYS_flock, sys_flock}, {SYS_dup3, sys_dup3},
-};
-
 }  // namespace
 
-std::span<const SyscallEntry> descriptor_syscalls() { return kEntries; }
+std::span<const SyscallEntry> descriptor_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_ioctl, sys_ioctl}, {SYS_dup, sys_dup},     {SYS_dup2, sys_dup2},
+      {SYS_fcntl, sys_fcntl}, {SYS_flock, sys_flock}, {SYS_dup3, sys_dup3},
+  };
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

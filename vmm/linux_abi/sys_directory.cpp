@@ -148,17 +148,18 @@ SyscallValue symlink_at(Task& task, Gva target, Name name) {
 SyscallValue sys_symlink(Task& t, const SyscallArgs& a) { return symlink_at(t, a.gva(0), {AT_FDCWD, a.gva(1)}); }
 SyscallValue sys_symlinkat(Task& t, const SyscallArgs& a) { return symlink_at(t, a.gva(0), {a.i32(1), a.gva(2)}); }
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_getcwd, sys_getcwd},   {SYS_chdir, sys_chdir},           {SYS_fchdir, sys_fchdir},
-    {SYS_rename, sys_rename},   {SYS_mkdir, sys_mkdir},           {SYS_rmdir, sys_rmdir},
-    {SYS_link, sys_link},       {SYS_unlink, sys_unlink},         {SYS_symlink, sys_symlink},
-    {SYS_mknod, sys_mknod},     {SYS_getdents64, sys_getdents64}, {SYS_mkdirat, sys_mkdirat},
-    {SYS_mknodat, sys_mknodat}, {SYS_unlinkat, sys_unlinkat},     {SYS_renameat, sys_renameat},
-    {SYS_linkat, sys_linkat},   {SYS_symlinkat, sys_symlinkat},   {SYS_renameat2, sys_renameat2},
-};
-
 }  // namespace
 
-std::span<const SyscallEntry> directory_syscalls() { return kEntries; }
+std::span<const SyscallEntry> directory_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_getcwd, sys_getcwd},   {SYS_chdir, sys_chdir},           {SYS_fchdir, sys_fchdir},
+      {SYS_rename, sys_rename},   {SYS_mkdir, sys_mkdir},           {SYS_rmdir, sys_rmdir},
+      {SYS_link, sys_link},       {SYS_unlink, sys_unlink},         {SYS_symlink, sys_symlink},
+      {SYS_mknod, sys_mknod},     {SYS_getdents64, sys_getdents64}, {SYS_mkdirat, sys_mkdirat},
+      {SYS_mknodat, sys_mknodat}, {SYS_unlinkat, sys_unlinkat},     {SYS_renameat, sys_renameat},
+      {SYS_linkat, sys_linkat},   {SYS_symlinkat, sys_symlinkat},   {SYS_renameat2, sys_renameat2},
+  };
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

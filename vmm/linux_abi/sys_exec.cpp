@@ -151,10 +151,11 @@ SyscallValue sys_execveat(Task& task, const SyscallArgs& args) {
   return execute(task, args.i32(0), *path, args[2], args[3], args.i32(4));
 }
 
-constexpr SyscallEntry kEntries[] = {{SYS_execve, sys_execve}, {SYS_execveat, sys_execveat}};
-
 }  // namespace
 
-std::span<const SyscallEntry> exec_syscalls() { return kEntries; }
+std::span<const SyscallEntry> exec_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {{SYS_execve, sys_execve}, {SYS_execveat, sys_execveat}};
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

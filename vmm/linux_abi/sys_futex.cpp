@@ -95,10 +95,11 @@ SyscallValue sys_futex(Task& task, const SyscallArgs& args) {
   }
 }
 
-constexpr SyscallEntry kEntries[] = {{SYS_futex, sys_futex}};
-
 }  // namespace
 
-std::span<const SyscallEntry> futex_syscalls() { return kEntries; }
+std::span<const SyscallEntry> futex_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {{SYS_futex, sys_futex}};
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

@@ -45,13 +45,14 @@ SyscallValue sys_setsid(Task& task, const SyscallArgs&) {
   return static_cast<std::uint64_t>(task.pid());
 }
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_setpgid, sys_setpgid}, {SYS_getpgrp, sys_getpgrp}, {SYS_setsid, sys_setsid},
-    {SYS_getpgid, sys_getpgid}, {SYS_getsid, sys_getsid},
-};
-
 }  // namespace
 
-std::span<const SyscallEntry> group_syscalls() { return kEntries; }
+std::span<const SyscallEntry> group_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_setpgid, sys_setpgid}, {SYS_getpgrp, sys_getpgrp}, {SYS_setsid, sys_setsid},
+      {SYS_getpgid, sys_getpgid}, {SYS_getsid, sys_getsid},
+  };
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

@@ -53,14 +53,16 @@ SyscallValue sys_lseek(Task& task, const SyscallArgs& args) {
   return host_result(::lseek((*file)->host_fd(), static_cast<off_t>(args[1]), args.i32(2)));
 }
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_read, sys_read},         {SYS_write, sys_write},     {SYS_lseek, sys_lseek},       {SYS_pread64, sys_pread64},
-    {SYS_pwrite64, sys_pwrite64}, {SYS_readv, sys_readv},     {SYS_writev, sys_writev},     {SYS_preadv, sys_preadv},
-    {SYS_pwritev, sys_pwritev},   {SYS_preadv2, sys_preadv2}, {SYS_pwritev2, sys_pwritev2},
-};
-
 }  // namespace
 
-std::span<const SyscallEntry> io_syscalls() { return kEntries; }
+std::span<const SyscallEntry> io_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_read, sys_read},       {SYS_write, sys_write},       {SYS_lseek, sys_lseek},
+      {SYS_pread64, sys_pread64}, {SYS_pwrite64, sys_pwrite64}, {SYS_readv, sys_readv},
+      {SYS_writev, sys_writev},   {SYS_preadv, sys_preadv},     {SYS_pwritev, sys_pwritev},
+      {SYS_preadv2, sys_preadv2}, {SYS_pwritev2, sys_pwritev2},
+  };
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

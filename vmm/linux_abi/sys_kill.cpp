@@ -73,13 +73,14 @@ SyscallValue sys_rt_tgsigqueueinfo(Task& t, const SyscallArgs& a) {
   return a.i32(0) == a.i32(1) ? queue(t, a.i32(0), a.i32(2), a.gva(3)) : SyscallValue(sys_error(ESRCH));
 }
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_kill, sys_kill},     {SYS_rt_sigqueueinfo, sys_rt_sigqueueinfo},     {SYS_tkill, sys_tkill},
-    {SYS_tgkill, sys_tgkill}, {SYS_rt_tgsigqueueinfo, sys_rt_tgsigqueueinfo},
-};
-
 }  // namespace
 
-std::span<const SyscallEntry> kill_syscalls() { return kEntries; }
+std::span<const SyscallEntry> kill_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_kill, sys_kill},     {SYS_rt_sigqueueinfo, sys_rt_sigqueueinfo},     {SYS_tkill, sys_tkill},
+      {SYS_tgkill, sys_tgkill}, {SYS_rt_tgsigqueueinfo, sys_rt_tgsigqueueinfo},
+  };
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

@@ -89,13 +89,14 @@ SyscallValue sys_times(Task& task, const SyscallArgs& args) {
   return static_cast<std::uint64_t>(now);
 }
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_getrlimit, sys_getrlimit}, {SYS_getrusage, sys_getrusage}, {SYS_times, sys_times},
-    {SYS_setrlimit, sys_setrlimit}, {SYS_prlimit64, sys_prlimit64},
-};
-
 }  // namespace
 
-std::span<const SyscallEntry> limit_syscalls() { return kEntries; }
+std::span<const SyscallEntry> limit_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_getrlimit, sys_getrlimit}, {SYS_getrusage, sys_getrusage}, {SYS_times, sys_times},
+      {SYS_setrlimit, sys_setrlimit}, {SYS_prlimit64, sys_prlimit64},
+  };
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

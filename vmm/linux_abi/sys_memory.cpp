@@ -166,29 +166,30 @@ SyscallValue sys_process_madvise(Task& task, const SyscallArgs& args) {
 #define SYS_mseal 462
 #endif
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_pkey_mprotect, sys_pkey_mprotect},
-    {SYS_pkey_alloc, sys_pkey_alloc},
-    {SYS_pkey_free, sys_pkey_free},
-    {SYS_mseal, sys_mseal},
-    {SYS_process_madvise, sys_process_madvise},
-    {SYS_mmap, sys_mmap},
-    {SYS_mprotect, sys_mprotect},
-    {SYS_munmap, sys_munmap},
-    {SYS_brk, sys_brk},
-    {SYS_mremap, sys_mremap},
-    {SYS_msync, sys_msync},
-    {SYS_mincore, sys_mincore},
-    {SYS_madvise, sys_madvise},
-    {SYS_mlock, sys_mlock},
-    {SYS_munlock, sys_munlock},
-    {SYS_mlockall, sys_mlockall},
-    {SYS_munlockall, sys_munlockall},
-    {SYS_mlock2, sys_mlock2},
-};
-
 }  // namespace
 
-std::span<const SyscallEntry> memory_syscalls() { return kEntries; }
+std::span<const SyscallEntry> memory_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_pkey_mprotect, sys_pkey_mprotect},
+      {SYS_pkey_alloc, sys_pkey_alloc},
+      {SYS_pkey_free, sys_pkey_free},
+      {SYS_mseal, sys_mseal},
+      {SYS_process_madvise, sys_process_madvise},
+      {SYS_mmap, sys_mmap},
+      {SYS_mprotect, sys_mprotect},
+      {SYS_munmap, sys_munmap},
+      {SYS_brk, sys_brk},
+      {SYS_mremap, sys_mremap},
+      {SYS_msync, sys_msync},
+      {SYS_mincore, sys_mincore},
+      {SYS_madvise, sys_madvise},
+      {SYS_mlock, sys_mlock},
+      {SYS_munlock, sys_munlock},
+      {SYS_mlockall, sys_mlockall},
+      {SYS_munlockall, sys_munlockall},
+      {SYS_mlock2, sys_mlock2},
+  };
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

@@ -187,19 +187,20 @@ SyscallValue sys_memfd_create(Task& task, const SyscallArgs& args) {
   return install(task, std::move(fd), O_RDWR | ((flags & MFD_CLOEXEC) != 0 ? O_CLOEXEC : 0));
 }
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_open, sys_open},
-    {SYS_close, sys_close},
-    {SYS_pipe, sys_pipe},
-    {SYS_creat, sys_creat},
-    {SYS_openat, sys_openat},
-    {SYS_pipe2, sys_pipe2},
-    {SYS_memfd_create, sys_memfd_create},
-    {SYS_close_range, sys_close_range},
-};
-
 }  // namespace
 
-std::span<const SyscallEntry> open_syscalls() { return kEntries; }
+std::span<const SyscallEntry> open_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_open, sys_open},
+      {SYS_close, sys_close},
+      {SYS_pipe, sys_pipe},
+      {SYS_creat, sys_creat},
+      {SYS_openat, sys_openat},
+      {SYS_pipe2, sys_pipe2},
+      {SYS_memfd_create, sys_memfd_create},
+      {SYS_close_range, sys_close_range},
+  };
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

@@ -183,11 +183,12 @@ SyscallValue sys_pselect6(Task& task, const SyscallArgs& args) {
   return select_user(task, args, *deadline);
 }
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_poll, sys_poll}, {SYS_select, sys_select}, {SYS_pselect6, sys_pselect6}, {SYS_ppoll, sys_ppoll}};
-
 }  // namespace
 
-std::span<const SyscallEntry> poll_syscalls() { return kEntries; }
+std::span<const SyscallEntry> poll_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_poll, sys_poll}, {SYS_select, sys_select}, {SYS_pselect6, sys_pselect6}, {SYS_ppoll, sys_ppoll}};
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

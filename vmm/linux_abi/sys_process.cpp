@@ -150,33 +150,34 @@ SyscallValue sys_getcpu(Task& task, const SyscallArgs& args) {
   return 0;
 }
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_sched_yield, sys_sched_yield},
-    {SYS_getpid, sys_getpid},
-    {SYS_exit, sys_exit},
-    {SYS_getuid, sys_getuid},
-    {SYS_getgid, sys_getgid},
-    {SYS_geteuid, sys_geteuid},
-    {SYS_getegid, sys_getegid},
-    {SYS_getppid, sys_getppid},
-    {SYS_getgroups, sys_getgroups},
-    {SYS_getresuid, sys_getresuid},
-    {SYS_getresgid, sys_getresgid},
-    {SYS_getpriority, sys_getpriority},
-    {SYS_prctl, sys_prctl},
-    {SYS_arch_prctl, sys_arch_prctl},
-    {SYS_gettid, sys_gettid},
-    {SYS_sched_setaffinity, sys_sched_setaffinity},
-    {SYS_sched_getaffinity, sys_sched_getaffinity},
-    {SYS_set_tid_address, sys_set_tid_address},
-    {SYS_exit_group, sys_exit},
-    {SYS_set_robust_list, sys_set_robust_list},
-    {SYS_getcpu, sys_getcpu},
-    {SYS_rseq, sys_rseq},
-};
-
 }  // namespace
 
-std::span<const SyscallEntry> process_syscalls() { return kEntries; }
+std::span<const SyscallEntry> process_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_sched_yield, sys_sched_yield},
+      {SYS_getpid, sys_getpid},
+      {SYS_exit, sys_exit},
+      {SYS_getuid, sys_getuid},
+      {SYS_getgid, sys_getgid},
+      {SYS_geteuid, sys_geteuid},
+      {SYS_getegid, sys_getegid},
+      {SYS_getppid, sys_getppid},
+      {SYS_getgroups, sys_getgroups},
+      {SYS_getresuid, sys_getresuid},
+      {SYS_getresgid, sys_getresgid},
+      {SYS_getpriority, sys_getpriority},
+      {SYS_prctl, sys_prctl},
+      {SYS_arch_prctl, sys_arch_prctl},
+      {SYS_gettid, sys_gettid},
+      {SYS_sched_setaffinity, sys_sched_setaffinity},
+      {SYS_sched_getaffinity, sys_sched_getaffinity},
+      {SYS_set_tid_address, sys_set_tid_address},
+      {SYS_exit_group, sys_exit},
+      {SYS_set_robust_list, sys_set_robust_list},
+      {SYS_getcpu, sys_getcpu},
+      {SYS_rseq, sys_rseq},
+  };
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

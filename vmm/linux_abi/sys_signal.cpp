@@ -153,15 +153,16 @@ SyscallValue sys_rt_sigreturn(Task& task, const SyscallArgs&) {
   return sys_error(kNoResult);
 }
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_rt_sigaction, sys_rt_sigaction},   {SYS_rt_sigprocmask, sys_rt_sigprocmask},
-    {SYS_rt_sigreturn, sys_rt_sigreturn},   {SYS_pause, sys_pause},
-    {SYS_rt_sigpending, sys_rt_sigpending}, {SYS_rt_sigtimedwait, sys_rt_sigtimedwait},
-    {SYS_rt_sigsuspend, sys_rt_sigsuspend}, {SYS_sigaltstack, sys_sigaltstack},
-};
-
 }  // namespace
 
-std::span<const SyscallEntry> signal_syscalls() { return kEntries; }
+std::span<const SyscallEntry> signal_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_rt_sigaction, sys_rt_sigaction},   {SYS_rt_sigprocmask, sys_rt_sigprocmask},
+      {SYS_rt_sigreturn, sys_rt_sigreturn},   {SYS_pause, sys_pause},
+      {SYS_rt_sigpending, sys_rt_sigpending}, {SYS_rt_sigtimedwait, sys_rt_sigtimedwait},
+      {SYS_rt_sigsuspend, sys_rt_sigsuspend}, {SYS_sigaltstack, sys_sigaltstack},
+  };
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

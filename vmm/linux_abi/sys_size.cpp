@@ -85,13 +85,14 @@ SyscallValue sys_fadvise64(Task& task, const SyscallArgs& args) {
   return error == 0 ? SyscallValue(0) : SyscallValue(sys_error(error));
 }
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_fsync, sys_fsync},         {SYS_fdatasync, sys_fdatasync}, {SYS_truncate, sys_truncate},
-    {SYS_ftruncate, sys_ftruncate}, {SYS_fadvise64, sys_fadvise64}, {SYS_fallocate, sys_fallocate},
-};
-
 }  // namespace
 
-std::span<const SyscallEntry> size_syscalls() { return kEntries; }
+std::span<const SyscallEntry> size_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_fsync, sys_fsync},         {SYS_fdatasync, sys_fdatasync}, {SYS_truncate, sys_truncate},
+      {SYS_ftruncate, sys_ftruncate}, {SYS_fadvise64, sys_fadvise64}, {SYS_fallocate, sys_fallocate},
+  };
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

@@ -184,15 +184,16 @@ SyscallValue sys_fstatfs(Task& task, const SyscallArgs& args) {
   return put(task, args.gva(1), st);
 }
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_stat, sys_stat},           {SYS_fstat, sys_fstat},           {SYS_lstat, sys_lstat},
-    {SYS_access, sys_access},       {SYS_readlink, sys_readlink},     {SYS_statfs, sys_statfs},
-    {SYS_fstatfs, sys_fstatfs},     {SYS_newfstatat, sys_newfstatat}, {SYS_readlinkat, sys_readlinkat},
-    {SYS_faccessat, sys_faccessat}, {SYS_statx, sys_statx},           {SYS_faccessat2, sys_faccessat2},
-};
-
 }  // namespace
 
-std::span<const SyscallEntry> stat_syscalls() { return kEntries; }
+std::span<const SyscallEntry> stat_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_stat, sys_stat},           {SYS_fstat, sys_fstat},           {SYS_lstat, sys_lstat},
+      {SYS_access, sys_access},       {SYS_readlink, sys_readlink},     {SYS_statfs, sys_statfs},
+      {SYS_fstatfs, sys_fstatfs},     {SYS_newfstatat, sys_newfstatat}, {SYS_readlinkat, sys_readlinkat},
+      {SYS_faccessat, sys_faccessat}, {SYS_statx, sys_statx},           {SYS_faccessat2, sys_faccessat2},
+  };
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

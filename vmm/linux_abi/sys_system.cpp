@@ -64,13 +64,14 @@ SyscallValue sys_sync(Task& task, const SyscallArgs&) {
   return 0;
 }
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_uname, sys_uname}, {SYS_umask, sys_umask},         {SYS_sysinfo, sys_sysinfo},
-    {SYS_sync, sys_sync},   {SYS_getrandom, sys_getrandom},
-};
-
 }  // namespace
 
-std::span<const SyscallEntry> system_syscalls() { return kEntries; }
+std::span<const SyscallEntry> system_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_uname, sys_uname}, {SYS_umask, sys_umask},         {SYS_sysinfo, sys_sysinfo},
+      {SYS_sync, sys_sync},   {SYS_getrandom, sys_getrandom},
+  };
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

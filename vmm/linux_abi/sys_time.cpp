@@ -94,17 +94,18 @@ SyscallValue sys_clock_nanosleep(Task& task, const SyscallArgs& args) {
   return sleep_until(task, deadline_after(task, *target > current ? *target - current : 0), std::nullopt);
 }
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_nanosleep, sys_nanosleep},
-    {SYS_gettimeofday, sys_gettimeofday},
-    {SYS_time, sys_time},
-    {SYS_clock_gettime, sys_clock_gettime},
-    {SYS_clock_getres, sys_clock_getres},
-    {SYS_clock_nanosleep, sys_clock_nanosleep},
-};
-
 }  // namespace
 
-std::span<const SyscallEntry> time_syscalls() { return kEntries; }
+std::span<const SyscallEntry> time_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_nanosleep, sys_nanosleep},
+      {SYS_gettimeofday, sys_gettimeofday},
+      {SYS_time, sys_time},
+      {SYS_clock_gettime, sys_clock_gettime},
+      {SYS_clock_getres, sys_clock_getres},
+      {SYS_clock_nanosleep, sys_clock_nanosleep},
+  };
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

@@ -71,11 +71,12 @@ SyscallValue sys_setitimer(Task& task, const SyscallArgs& args) {
   return args[2] != 0 ? put(task, args.gva(2), before) : SyscallValue(0);
 }
 
-constexpr SyscallEntry kEntries[] = {
-    {SYS_getitimer, sys_getitimer}, {SYS_alarm, sys_alarm}, {SYS_setitimer, sys_setitimer}};
-
 }  // namespace
 
-std::span<const SyscallEntry> timer_syscalls() { return kEntries; }
+std::span<const SyscallEntry> timer_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {
+      {SYS_getitimer, sys_getitimer}, {SYS_alarm, sys_alarm}, {SYS_setitimer, sys_setitimer}};
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

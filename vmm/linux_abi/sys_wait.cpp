@@ -155,10 +155,11 @@ SyscallValue sys_waitid(Task& task, const SyscallArgs& args) {
   return put(task, Gva(args[2] + kChildAt), child);
 }
 
-constexpr SyscallEntry kEntries[] = {{SYS_wait4, sys_wait4}, {SYS_waitid, sys_waitid}};
-
 }  // namespace
 
-std::span<const SyscallEntry> wait_syscalls() { return kEntries; }
+std::span<const SyscallEntry> wait_syscalls() {
+  static constexpr SyscallEntry kEntries[] = {{SYS_wait4, sys_wait4}, {SYS_waitid, sys_waitid}};
+  return kEntries;
+}
 
 }  // namespace faultline::vmm::linux_abi

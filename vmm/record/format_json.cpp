@@ -6,18 +6,6 @@ namespace faultline::vmm {
 
 namespace {
 
-constexpr char kHexDigits[] = "0123456789abcdef";
-
-void write_bytes(JsonWriter& w, std::span<const std::uint8_t> bytes) {
-  char text[2 * decode::kMaxInstructionBytes];
-  std::size_t n = 0;
-  for (const std::uint8_t b : bytes) {
-    text[n++] = kHexDigits[b >> 4];
-    text[n++] = kHexDigits[b & 15];
-  }
-  w.string({text, n});
-}
-
 void write_operand(JsonWriter& w, const decode::MemOperand& o) {
   w.begin_object();
   w.key("role").string(name(o.role));
@@ -53,8 +41,7 @@ void write_disagreement(JsonWriter& w, const decode::Disagreement& d) {
 void write_instruction(JsonWriter& w, const decode::Instruction& i) {
   w.begin_object();
   w.key("status").string(name(i.status));
-  w.key("bytes");
-  write_bytes(w, i.code());
+  w.key("bytes").bytes(i.code());
   w.key("length").number(unsigned{i.length});
   w.key("text").string(i.text.view());
   w.key("locked").boolean(i.locked);

@@ -36,6 +36,16 @@ void JsonWriter::hex(std::uint64_t v) {
   plain({p, static_cast<std::size_t>(text + sizeof text - p)});
 }
 
+void JsonWriter::bytes(std::span<const std::uint8_t> bytes) {
+  comma();
+  out_.push_back('"');
+  for (const std::uint8_t b : bytes) {
+    out_.push_back(kHexDigits[b >> 4]);
+    out_.push_back(kHexDigits[b & 15]);
+  }
+  out_.push_back('"');
+}
+
 void JsonWriter::string(std::string_view text) {
   comma();
   out_.push_back('"');

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace faultline::vmm {
@@ -40,6 +41,8 @@ class JsonWriter {
   void raw(std::string_view json) { plain(json); }
   // "0x1f": a string, because a JSON number keeps 53 bits only.
   void hex(std::uint64_t v);
+  // "c3f4": bytes, each of two digits.
+  void bytes(std::span<const std::uint8_t> bytes);
   // Escapes what must be; bytes that are no UTF-8 become U+FFFD.
   void string(std::string_view text);
 
