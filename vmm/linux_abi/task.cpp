@@ -26,7 +26,8 @@ Task::Task(TaskConfig config, std::shared_ptr<mmu::AddressSpace> mm, Vcpu& vcpu,
   for (int fd : {0, 1, 2}) {
     FileDescriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
     const int flags = copy ? ::fcntl(copy.get(), F_GETFL) : -1;
-    if (flags < 0) continue;  // closed when we were started: closed for the guest
+    // Closed when we were started: closed for the guest. Whoever holds its place has it as O_PATH.
+    if (flags < 0 || (flags & O_PATH) != 0) continue;
     static_cast<void>(files_->install_at(fd, std::make_shared<OpenFile>(std::move(copy), flags), false));
   }
 }
