@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <latch>
+
 namespace faultline::vmm::fuzz {
 namespace {
 
@@ -83,6 +86,36 @@ TEST(LazySink, AnAddressSpaceThatEndsCostsNothing) {
   lazy.end(Gpa(0x1000));
   lazy.settle();
   EXPECT_EQ(real.drops, 1U);
+}
+
+// A sink that drops when it is told.
+struct SlowSink final : mmu::TlbSink {
+  mmu::TlbAction flush(const mmu::TlbBatch&) override { return mmu::TlbAction::kFrameDrop; }
+  [[nodiscard]] bool tables_reusable_after_flush() const override { return false; }
+  mmu::TlbAction drop_all() override {
+    if (drops == 0) go_on.wait();
+    ++drops;
+    return mmu::TlbAction::kFullDrop;
+  }
+  std::latch go_on{1};
+  std::atomic<unsigned> drops{0};
+};
+
+TEST(LazySink, DropsAHalfBesideTheGuestAndWaitsForItBeforeItIsUsed) {
+  SlowSink slow;
+  LazySink lazy(slow);
+  lazy.change_half();
+  flush_one(lazy, Gfn(7));
+  lazy.settle();
+  EXPECT_EQ(slow.drops, 0U) << "the guest runs meanwhile";
+  EXPECT_EQ(lazy.take_cost().full_drops, 1U);
+  slow.go_on.count_down();
+  lazy.change_half();
+  EXPECT_GE(slow.drops, 1U);
+  lazy.require();
+  lazy.settle();
+  EXPECT_EQ(slow.drops, 3U) << "one after the other";
+  lazy.change_half();
 }
 
 // Where the guest flushes itself there is nothing to be saved, and tables go at once.

@@ -60,11 +60,17 @@ Result<void> GuestJudge::add_arena() {
 // A program that wanted more than its arena has been in the next ones, too.
 bool GuestJudge::next_arena() {
   const bool spilled = processor_->take_highest() > arenas_[next_].end;
-  if (spilled || ++next_ == arenas_.size()) {
+  if (spilled || arenas_.size() == 1) {
     next_ = 0;
     sink_->require();  // programs that never enter the guest come and go before it is paid
-  } else {
-    sink_->forgive();
+    return spilled;
+  }
+  sink_->forgive();
+  ++next_;
+  if (next_ == arenas_.size() / 2) sink_->change_half();
+  if (next_ == arenas_.size()) {
+    sink_->change_half();
+    next_ = 0;
   }
   return spilled;
 }

@@ -3,6 +3,7 @@
 // access of a program nothing at all.
 #pragma once
 
+#include <future>
 #include <utility>
 #include <vector>
 
@@ -37,6 +38,7 @@ class LazySink final : public mmu::TlbSink {
   void settle() {
     if (owing_) {
       const TimeIn time(cost_.control_ns);
+      await_drop();
       sink_.drop_all();
       ++cost_.full_drops;
     } else if (!stale_.empty()) {
@@ -56,10 +58,24 @@ class LazySink final : public mmu::TlbSink {
   // Everything is dropped before the guest's next instruction, whatever is forgiven until then.
   void require() { owing_ = required_ = true; }
 
+  // Places for programs come in two halves, and everything of one is dropped while programs run in the
+  // other: KVM waits for the host's other threads over that, milliseconds where they are busy. Called
+  // between the last program of a half and the first of the other, which finds its own dropped.
+  // Precondition: shadow paging, whose drop_all() may come from any thread.
+  void change_half() {
+    const TimeIn time(cost_.control_ns);
+    await_drop();
+    dropping_ = std::async(std::launch::async, [this] { sink_.drop_all(); });
+    ++cost_.full_drops;
+  }
+
   // What the sink below cost since the last call.
   GuestCost take_cost() { return std::exchange(cost_, {}); }
 
  private:
+  void await_drop() {
+    if (dropping_.valid()) dropping_.get();
+  }
   mmu::TlbAction pass_on(const mmu::TlbBatch& batch) {
     const TimeIn time(cost_.control_ns);
     const mmu::TlbAction action = sink_.flush(batch);
@@ -72,6 +88,7 @@ class LazySink final : public mmu::TlbSink {
   GuestCost cost_;
   std::vector<mmu::FrameRange> stale_;  // to be dropped, with nothing owed
   bool owing_ = false, required_ = false;
+  std::future<void> dropping_;  // last: it uses the sink, and is waited for
 };
 
 }  // namespace faultline::vmm::fuzz
