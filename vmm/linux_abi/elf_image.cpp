@@ -3,7 +3,6 @@
 #include <elf.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +11,7 @@
 #include <span>
 
 #include "mmu/base/address.hpp"
+#include "vmm/host/read_exactly.hpp"
 #include "vmm/linux_abi/elf_loader.hpp"
 
 namespace faultline::vmm::linux_abi {
@@ -19,17 +19,6 @@ namespace {
 
 constexpr std::uint64_t kMaxHeaderBytes = 65536;  // Linux load_elf_phdrs
 constexpr std::uint64_t kMaxVirtual = AddressLayout::kStackTop;
-
-bool read_exactly(int fd, std::span<std::byte> to, std::uint64_t offset) {
-  while (!to.empty()) {
-    const ssize_t n = ::pread(fd, to.data(), to.size(), static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    to = to.subspan(static_cast<std::size_t>(n));
-    offset += static_cast<std::uint64_t>(n);
-  }
-  return true;
-}
 
 tl::unexpected<LoadError> bad(const std::string& name, std::string_view what) {
   return cannot_execute(fmt::format("{}: {}", name, what));

@@ -3,11 +3,12 @@
 #include <elf.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include "vmm/host/read_exactly.hpp"
 
 namespace faultline::vmm {
 
@@ -64,17 +65,8 @@ class SymbolTable::Image {
 
  private:
   bool copy(std::uint64_t offset, std::span<std::byte> to) const {
-    if (fd_ < 0) {
-      std::ranges::copy(bytes_.subspan(offset, to.size()), to.begin());
-      return true;
-    }
-    while (!to.empty()) {
-      const ssize_t n = ::pread(fd_, to.data(), to.size(), static_cast<off_t>(offset));
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return false;
-      to = to.subspan(static_cast<std::size_t>(n));
-      offset += static_cast<std::uint64_t>(n);
-    }
+    if (fd_ >= 0) return read_exactly(fd_, to, offset);
+    std::ranges::copy(bytes_.subspan(offset, to.size()), to.begin());
     return true;
   }
 

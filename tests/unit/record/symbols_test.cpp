@@ -96,13 +96,8 @@ TEST(SymbolTable, FromWhatIsNoFile) {
 TEST(SymbolTable, ReadsOneTableOfEachType) {
   constexpr std::size_t kTables = 20'000, kSymbols = 20'000;
   std::vector<Elf64_Shdr> sections(kTables);
-  Elf64_Ehdr header{};
-  std::memcpy(header.e_ident, ELFMAG, SELFMAG);
-  header.e_ident[EI_CLASS] = ELFCLASS64;
-  header.e_ident[EI_DATA] = ELFDATA2LSB;
-  header.e_machine = EM_X86_64;
-  header.e_shoff = sizeof header;
-  header.e_shentsize = sizeof(Elf64_Shdr);
+  Elf64_Ehdr header;
+  std::memcpy(&header, sample_elf().data(), sizeof header);
   header.e_shnum = kTables;
   for (Elf64_Shdr& section : sections) {
     section.sh_type = SHT_SYMTAB;
