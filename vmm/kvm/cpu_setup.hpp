@@ -36,7 +36,7 @@ struct CpuModel {
   std::size_t xsave_bytes = 0;
   bool lists_la57 = false;
   bool sregs_in_run_area = false;  // KVM_SYNC_X86_SREGS
-  TlbFeatures tlb;  // what KVM lists; not in cr4
+  TlbFeatures tlb;                 // what KVM lists; not in cr4
 };
 
 // From KVM_GET_SUPPORTED_CPUID, less what no guest has (vmm/port/guest_cpu.hpp) and features whose
