@@ -20,7 +20,6 @@ constexpr std::uint64_t kForcedFlags = 0x202;
 constexpr std::uint64_t kTrapFlag = 1U << 8, kResumeFlag = 1U << 16;
 using mmu::vector::kDebug, mmu::vector::kInvalidOpcode, mmu::vector::kGeneralProtection, mmu::vector::kPageFault;
 constexpr std::size_t kMaxInstruction = 15;
-constexpr auto kMode = mmu::PagingMode::kFourLevel;
 // A page that the stub has mapped and yet faults for, this often in a row, is a host at odds with us.
 constexpr std::uint64_t kMaxRepeats = 1000;
 // INT 0x80 of a 64-bit program: two bytes, and a gate that the guest's IDT does not have.

@@ -10,7 +10,6 @@ namespace {
 
 using mmu::Pte;
 
-constexpr auto kMode = mmu::PagingMode::kFourLevel;
 // Neighbours that are mapped ahead: as many as Linux's fault-around brings in (64 KiB).
 constexpr std::uint64_t kWindowPages = 16;
 // Mappings that one fault can add: every page of the window on its own, and splits at both ends.

@@ -14,6 +14,9 @@
 
 namespace faultline::vmm::hosted {
 
+// How guests page here.
+inline constexpr auto kMode = mmu::PagingMode::kFourLevel;
+
 struct ShadowStatistics {
   std::uint64_t mapped = 0;     // mapping calls asked for
   std::uint64_t evictions = 0;  // times that the number of mappings came near the limit

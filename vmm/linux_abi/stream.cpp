@@ -15,7 +15,6 @@ namespace faultline::vmm::linux_abi {
 namespace {
 
 constexpr std::size_t kBounceBytes = 1U << 20;
-constexpr std::size_t kPipeChunk = 4096;  // PIPE_BUF: what a writable pipe takes without blocking; a socket as well
 
 // The first `bytes` of the buffers.
 std::vector<UserBuffer> clip(std::vector<UserBuffer> buffers, std::uint64_t bytes) {

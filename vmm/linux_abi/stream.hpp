@@ -9,6 +9,9 @@
 
 namespace faultline::vmm::linux_abi {
 
+// PIPE_BUF: what a writable pipe takes without blocking; a socket as well.
+inline constexpr std::uint64_t kPipeChunk = 4096;
+
 // read(2) and pread(2) in every form; `offset` absent: at the file's position. Counts are the
 // kernel's: a page that cannot be written ends the transfer, EFAULT only when nothing moved.
 SyscallValue read_file(Task& task, const std::shared_ptr<OpenFile>& file, std::vector<UserBuffer> buffers,

@@ -13,8 +13,6 @@
 namespace faultline::vmm::linux_abi {
 namespace {
 
-constexpr std::uint64_t kPipeChunk = 4096;  // what a writable pipe or socket takes without blocking
-
 // An offset argument by pointer: absent means the file's own position.
 struct Offset {
   Gva at;
