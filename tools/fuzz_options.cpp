@@ -13,7 +13,7 @@ namespace faultline::tools {
 
 namespace {
 
-constexpr const char* kFooter =
+constexpr const char* kFuzzFooter =
     R"(Makes programs of memory operations and accesses, has each run by several judges (a reference of VMAs and bytes, mmu with
 a model of the processor, mmu with a vCPU, the Linux underneath) and compares what they saw, step by step. DIR keeps the
 corpus, the findings and the statistics; a campaign there is gone on with, also by several at once [fuzz-campaign].
@@ -44,7 +44,7 @@ Exit status: 0 done; 1 the judges agree: there is nothing to keep; 2 the file ca
 Examples:
   faultline fuzz minimize program.txt -o small.txt
   faultline fuzz minimize --judges reference,model crash-0a1b2c    what libFuzzer left)";
-constexpr const char* kRunFooter =
+constexpr const char* kFuzzRunFooter =
     R"(Shows each step of the program in FILE (text or binary form, or a finding's folder: what was left of its program) as
 each judge saw it; > is where they part.
 Exit status: 0 they agree; 1 they disagree, known deviations aside; 2 the file cannot be used; 125 a judge is missing.
@@ -138,7 +138,7 @@ void add_operand(CLI::App* app, FuzzOptions& o, const char* name, const char* he
 CLI::App* add_fuzz_command(CLI::App& app, FuzzOptions& o) {
   CLI::App* fuzz = app.add_subcommand("fuzz", "Look for programs about which independent judges disagree");
   fuzz->require_subcommand(0, 1);
-  fuzz->footer(kFooter);
+  fuzz->footer(kFuzzFooter);
   add_campaign_options(fuzz, o);
   fuzz->add_option("DIR", o.path, "The campaign's folder [fuzz-campaign]")->type_name("");
 
@@ -154,7 +154,8 @@ CLI::App* add_fuzz_command(CLI::App& app, FuzzOptions& o) {
   minimize
       ->add_option("-o,--output", o.output, "Where to write it; binary when the name ends in .bin [standard output]")
       ->type_name("OUT");
-  CLI::App* run = add_action(fuzz, o, "run", "Show what each judge sees of a program", kRunFooter, FuzzAction::kRun);
+  CLI::App* run =
+      add_action(fuzz, o, "run", "Show what each judge sees of a program", kFuzzRunFooter, FuzzAction::kRun);
   add_operand(run, o, "FILE", "The program, or a finding's folder");
   add_judge_options(run, o);
   add_known_option(run, o);

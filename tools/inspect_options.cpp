@@ -8,7 +8,7 @@ namespace faultline::tools {
 
 namespace {
 
-constexpr const char* kFooter =
+constexpr const char* kInspectFooter =
     R"(FILE is what 'faultline run --record FILE' wrote. Without a view: a summary, costs by exit reason and ladder path.
 The filters narrow every view but --exit, --fault and --at, of which --at knows --process and --address.
 Exit status: 0 shown; 1 no such event, or nothing passes the filters (diff: the recordings differ);
@@ -141,7 +141,7 @@ CLI::App* add_inspect_command(CLI::App& app, InspectOptions& o) {
   add_exports(inspect, o);
   add_filter_options(inspect, o.filter);
   add_format_options(inspect, o);
-  inspect->footer(kFooter);
+  inspect->footer(kInspectFooter);
 
   CLI::App* diff = inspect->add_subcommand("diff", "Compare two recordings: where they part, and what costs changed");
   diff->add_option("A", o.file, "A recording")->required()->type_name("");
