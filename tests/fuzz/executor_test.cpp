@@ -24,8 +24,9 @@ class ExecutorTest : public MachineTest {
   Trace run(const std::string& lines, Checking checking = Checking::kAtEnd) {
     Trace trace;
     begin();
-    Executor executor(*world, processor, checking, trace);
-    outcome = executor.run(program(lines));
+    const Program parsed = program(lines);
+    Executor executor(*world, processor, checking, parsed, trace);
+    outcome = executor.run();
     EXPECT_THAT(world->end(processor), IsEmpty());
     return trace;
   }
@@ -97,6 +98,47 @@ TEST_F(ExecutorTest, CallsReturnWhatLinuxReturns) {
     EXPECT_EQ(trace.steps.back().end, StepEnd::kDone) << c.lines;
     EXPECT_EQ(trace.steps.back().result, c.result) << c.lines;
   }
+}
+
+// Whoever has a processor gets the accesses between two calls at once, and the program waits for them.
+TEST_F(ExecutorTest, AccessesAreHandedOutListByList) {
+  const Program parsed = program("read 1 1g\n" + kMapped + "write 1 512g 0\nread 1 512g\nunmap 512g 1p\n");
+  Trace trace;
+  begin();
+  {
+    Executor executor(*world, processor, Checking::kAtEnd, parsed, trace);
+    EXPECT_TRUE(executor.due().empty());
+    ASSERT_EQ(executor.advance(), true);
+    EXPECT_EQ(executor.due().data(), parsed.operations.data());
+    EXPECT_EQ(executor.due().size(), 1U);
+    EXPECT_TRUE(trace.steps.empty()) << "nobody made it yet";
+    executor.made(0, {});
+    ASSERT_EQ(executor.advance(), true);
+    EXPECT_EQ(executor.due().data(), parsed.operations.data() + 2);
+    EXPECT_EQ(executor.due().size(), 2U);
+    EXPECT_EQ(trace.steps.size(), 2U) << "what is before them is done";
+    executor.made(0, {});
+    executor.made(1, {});
+    EXPECT_EQ(executor.advance(), false);
+    EXPECT_TRUE(executor.due().empty());
+  }
+  EXPECT_EQ(trace.steps.size(), 5U);
+  EXPECT_THAT(world->end(processor), IsEmpty());
+}
+
+TEST_F(ExecutorTest, AccessesThatNobodyMadeAreAnError) {
+  const Program parsed = program("read 1 1g\nread 1 1g\n");
+  Trace trace;
+  begin();
+  {
+    Executor executor(*world, processor, Checking::kAtEnd, parsed, trace);
+    ASSERT_EQ(executor.advance(), true);
+    executor.made(0, {});
+    const auto more = executor.advance();
+    ASSERT_FALSE(more);
+    EXPECT_EQ(more.error().message, "the processor made 1 accesses of 2");
+  }
+  EXPECT_THAT(world->end(processor), IsEmpty());
 }
 
 TEST_F(ExecutorTest, ResidentTellsEachPage) {

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <csignal>
 #include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "mmu/fault/fault.hpp"
 #include "vmm/fuzz/layout.hpp"
+#include "vmm/fuzz/machine/alias.hpp"
 #include "vmm/linux_abi/fault_signal.hpp"
 
 namespace faultline::vmm::fuzz {
@@ -37,30 +39,49 @@ bool Executor::over() const {
   return end == StepEnd::kKilled || end == StepEnd::kNotJudged;
 }
 
-Result<void> Executor::run(const Program& program) {
-  const std::span<const Operation> operations = program.operations;
-  trace_.steps.reserve(operations.size());
-  std::size_t i = 0;
-  while (i < operations.size() && !over()) {
-    std::size_t end = i;
-    while (end < operations.size() && row(operations[end].op).op_class == OpClass::kAccess) ++end;
-    const auto done = end > i ? run_accesses(operations.subspan(i, end - i)) : run_other(operations[i]);
-    if (!done) return done;
-    i = std::max(end, i + 1);
-    check(i - 1);
-  }
-  undo_flips();
-  check(operations.size());
-  return restore_controls();
+std::span<const Operation> Executor::next_accesses() const {
+  const auto rest = std::span(program_.operations).subspan(next_);
+  const auto is_access = [](const Operation& o) { return row(o.op).op_class == OpClass::kAccess; };
+  return rest.first(static_cast<std::size_t>(std::ranges::find_if_not(rest, is_access) - rest.begin()));
 }
 
-Result<void> Executor::run_accesses(std::span<const Operation> accesses) {
+Result<bool> Executor::advance() {
+  if (auto ended = end_accesses(); !ended) return tl::unexpected(ended.error());
+  while (next_ < program_.operations.size() && !over()) {
+    if (const auto accesses = next_accesses(); !accesses.empty()) {
+      begin_accesses(accesses);
+      return true;
+    }
+    if (auto done = run_other(program_.operations[next_]); !done) return tl::unexpected(done.error());
+    check(next_++);
+  }
+  undo_flips();
+  check(program_.operations.size());
+  return restore_controls().map([] { return false; });
+}
+
+Result<void> Executor::run() {
+  for (;;) {
+    const auto more = advance();
+    if (!more) return tl::unexpected(more.error());
+    if (!*more) return {};
+    if (auto ran = processor_.run(mm(), due(), *this); !ran) return ran;
+  }
+}
+
+void Executor::begin_accesses(std::span<const Operation> accesses) {
   first_ = trace_.steps.size();
   accesses_ = accesses;
   stopped_ = false;
-  if (auto ran = processor_.run(world_.mm(), accesses, *this); !ran) return ran;
-  if (!stopped_ && trace_.steps.size() != first_ + accesses.size())
-    return fail(fmt::format("the processor made {} accesses of {}", trace_.steps.size() - first_, accesses.size()));
+  next_ += accesses.size();
+}
+
+Result<void> Executor::end_accesses() {
+  const std::size_t count = std::exchange(accesses_, {}).size();
+  if (count == 0) return {};
+  if (!stopped_ && trace_.steps.size() != first_ + count)
+    return fail(fmt::format("the processor made {} accesses of {}", trace_.steps.size() - first_, count));
+  check(next_ - 1);
   return {};
 }
 
@@ -130,7 +151,15 @@ AfterFault Executor::killed(StepResult& step) {
   return AfterFault::kStop;
 }
 
+// Whether `index` is a string copy, as far as it was made, of which nobody can tell what it left.
+bool Executor::untold(std::size_t index) {
+  if (accesses_[index].op != Op::kCopy || !copies_through_alias(world_.mm().tables(), accesses_[index])) return false;
+  undefined(index);
+  return true;
+}
+
 AfterFault Executor::page_fault(std::size_t index, Gva address, mmu::ErrorCode error) {
+  if (stopped_) return AfterFault::kStop;
   trace_.steps.resize(std::max(trace_.steps.size(), first_ + index + 1));
   StepResult& step = trace_.steps[first_ + index];
   mmu::AddressSpace& mm = world_.mm();
@@ -156,10 +185,12 @@ AfterFault Executor::page_fault(std::size_t index, Gva address, mmu::ErrorCode e
   if (endless || signal.number == SIGKILL) return killed(step);
   if (outcome.resolved() || outcome.result == mmu::FaultResult::kInterrupted) return AfterFault::kAgain;
   if (outcome.result == mmu::FaultResult::kVsyscall) return vsyscall(step, address);
+  if (untold(index)) return AfterFault::kStop;
   return signalled(step, signal.number, signal.code, address.raw(), outcome.reported_error.raw());
 }
 
 AfterFault Executor::exception(std::size_t index, unsigned vector, std::uint32_t error) {
+  if (stopped_ || untold(index)) return AfterFault::kStop;
   trace_.steps.resize(std::max(trace_.steps.size(), first_ + index + 1));
   StepResult& step = trace_.steps[first_ + index];
   const mmu::Walk walk = world_.mm().tables().walk(place_of(accesses_[index]));
@@ -168,6 +199,7 @@ AfterFault Executor::exception(std::size_t index, unsigned vector, std::uint32_t
 }
 
 void Executor::made(std::size_t index, std::span<const std::uint8_t> loaded) {
+  if (stopped_ || untold(index)) return;
   trace_.steps.resize(std::max(trace_.steps.size(), first_ + index + 1));
   StepResult& step = trace_.steps[first_ + index];
   FL_CHECK(loaded.size() <= step.bytes.size());

@@ -21,16 +21,32 @@ class MachineJudge : public Judge {
   [[nodiscard]] JudgeKind kind() const override { return kMachine; }
   Result<Trace> run(const Program& program) override;
 
+  // The same in steps, so that several judges can share one processor. `program` outlives finish().
+  // No other program is under way.
+  void begin(const Program& program);
+  // Whether accesses are due: work().due(). They are to be made before the next call.
+  bool advance();
+  [[nodiscard]] Executor& work() { return *executor_; }
+  // Has the processor make them.
+  void make_due();
+  // They could not be made: the program is over.
+  void fail_with(Error why) { done_ = tl::unexpected(std::move(why)); }
+  // The trace of the program, which is over; it leaves nothing behind.
+  Result<Trace> finish();
+
   void set_checking(Checking checking) { checking_ = checking; }
 
  private:
-  Result<void> run_in_world(const Program& program, Trace& trace);
-
   std::string name_;
   World& world_;
   Processor& processor_;
   std::uint16_t fields_;
   Checking checking_ = Checking::kAtEnd;
+  // Of the program under way.
+  const Program* program_ = nullptr;
+  Trace trace_;
+  std::optional<Executor> executor_;
+  Result<void> done_;
 };
 
 }  // namespace faultline::vmm::fuzz
