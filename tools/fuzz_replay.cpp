@@ -7,6 +7,7 @@
 #include "tools/fuzz_program.hpp"
 #include "tools/output.hpp"
 #include "vmm/fuzz/campaign/crash.hpp"
+#include "vmm/fuzz/campaign/files.hpp"
 #include "vmm/fuzz/campaign/judges.hpp"
 #include "vmm/fuzz/finding/finding.hpp"
 #include "vmm/fuzz/known.hpp"
@@ -60,6 +61,9 @@ int replay_failure(const Finding& finding, const Judges& judges) {
 
 int fuzz_replay(const FuzzOptions& options) {
   const auto finding = read_finding(options.path);
+  if (!finding && exists(options.path + "/findings"))
+    return complain_with(vmm::kExitUsage,
+                         options.path + ": this is a campaign; name one of the folders in its findings/");
   if (!finding) return complain_with(vmm::kExitUsage, finding.error().message);
   const auto known = load_known(options.known);
   if (!known) return complain_with(vmm::kExitUsage, known.error().message);

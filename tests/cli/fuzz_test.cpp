@@ -89,6 +89,15 @@ TEST(FuzzTest, AFindingIsReplayedAndRun) {
   EXPECT_THAT(minimize.err, HasSubstr("the judges agree: there is nothing to keep"));
 }
 
+TEST(FuzzTest, ACampaignIsNoFinding) {
+  const ScratchFolder folder;
+  ASSERT_EQ(faultline(fuzz({"--programs", "1", folder.path("c")})).status, 0);
+  const auto result = faultline({"fuzz", "replay", folder.path("c")});
+  EXPECT_EQ(result.status, 2);
+  expect_one_line(result);
+  EXPECT_THAT(result.err, HasSubstr("name one of the folders in its findings/"));
+}
+
 TEST(FuzzTest, WhereNothingCanBeWrittenNothingIsBegun) {
   const ScratchFolder folder;
   folder.write("p.txt", "faultline-fuzz 1\nfork\n");
