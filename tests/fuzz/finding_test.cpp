@@ -133,6 +133,10 @@ TEST_F(FindingTest, ItHasTheFaultRecords) {
   EXPECT_THAT(readme, HasSubstr("What `mmu` decides there"));
   EXPECT_THAT(readme, HasSubstr("    fault #2 on model"));
   EXPECT_THAT(readme, Not(HasSubstr("fault #1 on model"))) << "of another step";
+  EXPECT_THAT(readme, Not(HasSubstr("It shows how steps end")));
+  f_.disagreement.field = f_.signature = "counts";
+  EXPECT_THAT(slurp(write() + "/README.md"),
+              HasSubstr("It shows how steps end, not `counts`: that is in `traces.txt`."));
 }
 
 TEST_F(FindingTest, WhatAKilledWriterLeavesIsRemoved) {

@@ -118,6 +118,11 @@ std::string decided_there(const Finding& f) {
   return "What `mmu` decides there, over the model's processor:\n" + text + "\n";
 }
 
+bool shown_by_reproducer(std::string_view field) {
+  static constexpr std::string_view kShown[] = {"outcome", "signal", "address", "error", "bytes"};
+  return std::ranges::find(kShown, field) != std::end(kShown);
+}
+
 bool known_to_linux(const Program& program) {
   return std::ranges::all_of(program.operations, [](const Operation& o) { return (row(o.op).judges & kHost) != 0; });
 }
@@ -127,7 +132,10 @@ std::string reproducer_note(const Finding& f) {
       "The same calls and accesses as a C program of their own, which says what this Linux does at each step";
   if (!known_to_linux(f.shrunk))
     text += "; what only a model of a processor can do (flips, invalidations, failures) is left out";
-  return text + ":\n\n    cc -O1 -o reproducer reproducer.c && ./reproducer\n\n";
+  text += ":\n\n    cc -O1 -o reproducer reproducer.c && ./reproducer\n\n";
+  if (!shown_by_reproducer(f.disagreement.field))
+    text += fmt::format("It shows how steps end, not `{}`: that is in `traces.txt`.\n\n", f.disagreement.field);
+  return text;
 }
 
 std::string contents(const Finding& f) {
