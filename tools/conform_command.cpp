@@ -12,6 +12,7 @@
 #include "tools/commands.hpp"
 #include "tools/complain.hpp"
 #include "tools/files.hpp"
+#include "tools/json_output.hpp"
 #include "tools/output.hpp"
 #include "vmm/conform/conformance.hpp"
 #include "vmm/run/exit_status.hpp"
@@ -80,7 +81,7 @@ std::string wrong_filter(const ConformOptions& o) {
 
 int report(const ConformOptions& options, const Verdict& verdict) {
   // What took a while is printed even where the file cannot be written.
-  const std::string text = options.json ? verdict.to_json().dump(2) + "\n" : verdict.to_text();
+  const std::string text = options.json ? versioned(verdict.to_json()) : verdict.to_text();
   const int status = print(text, verdict.clean() ? 0 : 1);
   if (options.junit.empty()) return status;
   std::ofstream out(options.junit);

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/commands.hpp"
+#include "tools/json_output.hpp"
 #include "tools/output.hpp"
 #include "vmm/hosted/hosted_machine.hpp"
 #include "vmm/kvm/doctor.hpp"
@@ -28,7 +29,7 @@ void add_hosted(vmm::DoctorReport& report) {
 int doctor_command(const DoctorOptions& options) {
   vmm::DoctorReport report = vmm::run_doctor();
   add_hosted(report);
-  const std::string text = options.json ? report.to_json().dump(2) + "\n" : report.to_text();
+  const std::string text = options.json ? versioned(report.to_json()) : report.to_text();
   return print(text, report.ready ? 0 : 1);
 }
 

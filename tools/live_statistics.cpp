@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "tools/json_output.hpp"
 #include "vmm/host/clock.hpp"
 
 namespace faultline::tools {
@@ -60,6 +61,7 @@ void LiveStatistics::print_json(const vmm::RunStatistics& now, std::uint64_t ela
   };
   const mmu::FrameAllocator& frames = session_.machine().frames();
   nlohmann::ordered_json j;
+  j["version"] = kJsonVersion;
   j["type"] = "counters";
   j["backend"] = session_.machine().backend();
   j["time_ns"] = last_ns_ + elapsed_ns - began_ns_;

@@ -6,6 +6,8 @@
 #include <numeric>
 #include <vector>
 
+#include "tools/json_output.hpp"
+
 namespace faultline::tools {
 
 namespace {
@@ -65,6 +67,7 @@ nlohmann::ordered_json statistics_json(vmm::Session& session, std::uint64_t wall
   const vmm::RunStatistics& run = session.runner().statistics();
   const mmu::AddressSpace& mm = session.mm();
   nlohmann::ordered_json j;
+  j["version"] = kJsonVersion;
   j["backend"] = session.machine().backend();
   j["wall_ns"] = wall_ns;
   j["guest_ns"] = run.guest_ns;

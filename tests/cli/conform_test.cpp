@@ -37,6 +37,7 @@ TEST(ConformTest, TheWalkersAreComparedWithoutKvm) {
   const auto result = faultline({"conform", "--model-only", "--json", "--cases", "5000"});
   EXPECT_EQ(result.status, 0) << result.err;
   const auto json = nlohmann::json::parse(result.out);
+  EXPECT_EQ(json["version"], 1);
   EXPECT_EQ(json["mmu"]["disagreements"], 0);
   EXPECT_GT(json["mmu"]["compared"], 4000);
 }

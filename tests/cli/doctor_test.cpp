@@ -23,6 +23,7 @@ TEST(DoctorTest, JsonParsesAndAgreesWithTheStatus) {
   const auto value = nlohmann::json::parse(result.out, nullptr, false);
   ASSERT_FALSE(value.is_discarded()) << result.out;
   EXPECT_TRUE(value.is_object());
+  EXPECT_EQ(value["version"], 1);
   EXPECT_EQ(result.status, value["ready"].get<bool>() ? 0 : 1);
   EXPECT_TRUE(value["ready"] == true || !why_no_kvm().empty());
   EXPECT_TRUE(value["capabilities"].contains("hosted backend"));

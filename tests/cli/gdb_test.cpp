@@ -328,6 +328,7 @@ TEST(GdbCliTest, IntervalsPrintCounters) {
   const auto json = faultline({"run", "--stats-interval", "200ms", "--stats-format", "jsonl", "--time-limit", "1", "--",
                                guest_program("spin")});
   const auto first = nlohmann::json::parse(json.err.substr(0, json.err.find('\n')));
+  EXPECT_EQ(first["version"], 1);
   EXPECT_EQ(first["type"], "counters");
   EXPECT_GE(first["interval_ns"], 200'000'000);
   EXPECT_GT(first["total"]["exits"], 0);
@@ -341,7 +342,9 @@ TEST(GdbCliTest, TheSummaryHasTheStatisticsOfKvm) {
         {"run", "--backend", backend, "--stats", "--stats-json", file, "--", guest_program("exit_status"), "0"});
     if (result.status == 125) continue;
     std::ifstream in(file);
-    const auto j = nlohmann::json::parse(in)["kvm"];
+    const auto all = nlohmann::json::parse(in);
+    EXPECT_EQ(all["version"], 1);
+    const auto& j = all["kvm"];
     if (backend == "hosted") {
       EXPECT_THAT(j["vm"]["unavailable"], HasSubstr("not available"));
       EXPECT_THAT(result.err, HasSubstr("not available"));
