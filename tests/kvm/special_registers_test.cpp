@@ -18,9 +18,8 @@ class SpecialRegistersTest : public KvmTest, public ::testing::WithParamInterfac
     if (GetParam() == Way::kIoctls) special().use_ioctls();
     if (GetParam() == Way::kRunArea && !special().in_run_area()) GTEST_SKIP() << "this KVM lacks KVM_SYNC_X86_SREGS";
     host_loads_ = !guest().machine().sink().tables_reusable_after_flush();
-    guest().load({0x48, 0x8b, 0x07, 0x64, 0x48, 0x8b, 0x1c, 0x25, 0,   0, 0, 0,  // mov rax, [rdi]; mov rbx, fs:[0]
-                  0x8c, 0xda, 0x0f, 0x05,                                        // mov edx, ds; syscall
-                  0xb8, 0x2b, 0,    0,    0,    0x8e, 0xd8, 0x0f, 0x05});        // mov eax, 0x2b; mov ds, eax; syscall
+    // mov rax, [rdi]; mov rbx, fs:[0]; syscall
+    guest().load({0x48, 0x8b, 0x07, 0x64, 0x48, 0x8b, 0x1c, 0x25, 0, 0, 0, 0, 0x0f, 0x05});
     code_ = mmu::Pte(guest().entry(kCode)).frame();
     set_word(guest().bytes(kData), 1);
     set_word(guest().map(kBase), 101);
@@ -129,23 +128,6 @@ TEST_P(SpecialRegistersTest, BasesGoWithTheProcess) {
     EXPECT_EQ(read_base(), 101U);
   }
   expect_agreement(first);
-}
-
-// What user code loaded into its segments stays loaded, for whoever asked for them long before.
-TEST_P(SpecialRegistersTest, SegmentsThatUserCodeLoadsStay) {
-  ASSERT_TRUE(vcpu().set_fs_base(kBase.raw()).has_value());
-  const Gfn first = guest().root(), second = add(2);
-  for (const Gfn root : {second, first, second}) {
-    ASSERT_TRUE(vcpu().set_page_table(Gpa(root)).has_value());
-    enter();
-  }
-  EXPECT_NE(vcpu().regs()[UserRegs::kRdx], 0x28U);
-  guest().expect<SyscallEvent>();  // loads DS
-  enter();
-  if (vcpu().regs()[UserRegs::kRdx] != 0x28) GTEST_SKIP() << "this KVM does not keep user code's DS at all";
-  ASSERT_TRUE(vcpu().set_page_table(Gpa(first)).has_value());
-  EXPECT_EQ(read(), 1U);
-  EXPECT_EQ(vcpu().regs()[UserRegs::kRdx], 0x28U);
 }
 
 // They are asked for only while there is use for them.
