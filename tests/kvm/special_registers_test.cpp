@@ -130,6 +130,29 @@ TEST_P(SpecialRegistersTest, BasesGoWithTheProcess) {
   expect_agreement(first);
 }
 
+// What user code loaded into its segments stays loaded, long after the host read them.
+TEST_P(SpecialRegistersTest, SegmentsThatUserCodeLoadsStay) {
+  if (GetParam() == Way::kIoctls) GTEST_SKIP() << "KVM_SET_SREGS of PVM loses DS";
+  ASSERT_TRUE(vcpu().set_fs_base(kBase.raw()).has_value());
+  const Gfn first = guest().root(), second = add(2);
+  // mov rax, [rdi]; mov rbx, fs:[0]; mov edx, ds; syscall; mov eax, 0x28; mov ds, eax; syscall
+  constexpr std::array<unsigned char, 25> kLoadsDs{0x48, 0x8b, 0x07, 0x64, 0x48, 0x8b, 0x1c, 0x25, 0,
+                                                   0,    0,    0,    0x8c, 0xda, 0x0f, 0x05, 0xb8, 0x28,
+                                                   0,    0,    0,    0x8e, 0xd8, 0x0f, 0x05};
+  std::memcpy(guest().page(code_), kLoadsDs.data(), kLoadsDs.size());
+  for (const Gfn root : {second, first, second}) {
+    ASSERT_TRUE(vcpu().set_page_table(Gpa(root)).has_value());
+    enter();
+  }
+  EXPECT_NE(vcpu().regs()[UserRegs::kRdx], 0x28U);
+  guest().expect<SyscallEvent>();  // loads DS
+  enter();
+  if (vcpu().regs()[UserRegs::kRdx] != 0x28) GTEST_SKIP() << "this KVM does not keep user code's DS at all";
+  ASSERT_TRUE(vcpu().set_page_table(Gpa(first)).has_value());
+  EXPECT_EQ(read(), 1U);
+  EXPECT_EQ(vcpu().regs()[UserRegs::kRdx], 0x28U);
+}
+
 // They are asked for only while there is use for them.
 TEST_P(SpecialRegistersTest, WhoeverDoesNotSwitchDoesNotPay) {
   const auto asked = [&] { return (kvm_vcpu().run_area().kvm_valid_regs & KVM_SYNC_X86_SREGS) != 0; };
