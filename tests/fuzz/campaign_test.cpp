@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -109,6 +110,23 @@ TEST(Campaign, APlantedMistakeIsFoundShrunkAndToldOnce) {
   EXPECT_EQ(end.last.session[Count::kFindings], 1U);
   EXPECT_GT(end.last.session[Count::kDuplicates], 0U);
   EXPECT_EQ(watcher.findings.size(), 1U);
+}
+
+TEST(Campaign, AFindingThatCannotBeWrittenIsToldWithItsProgram) {
+  const ScratchFolder folder;
+  Silent watcher;
+  const auto end = run(settings_in(folder.path()),
+                       judges_of(all_met,
+                                 [&folder](const Program& program) {
+                                   std::filesystem::remove_all(folder.path("findings"));
+                                   return mistaken(program);
+                                 }),
+                       {}, &watcher);
+  EXPECT_GE(end.last.session[Count::kFindings], 1U);
+  EXPECT_THAT(watcher.findings, testing::IsEmpty());
+  EXPECT_THAT(watcher.notes,
+              testing::Contains(testing::AllOf(HasSubstr("could not be written"), HasSubstr("faultline-fuzz 1\n"),
+                                               HasSubstr("\nlock "), HasSubstr("\nsync "))));
 }
 
 TEST(Campaign, GoesOnWhereItWas) {

@@ -4,6 +4,7 @@
 
 #include "vmm/fuzz/finding/finding.hpp"
 #include "vmm/fuzz/signature.hpp"
+#include "vmm/fuzz/text.hpp"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -51,11 +52,12 @@ void write_down(const JobContext& job, const Program& original, const Program& s
   finding.traces = traces;
   finding.faults = faults_of(smallest, what);
   const auto written = write_finding(job.directory.findings(), finding);
-  if (!written) {
-    job.messages.text(Message::kNote, "a finding could not be written: " + written.error().message);
+  job.tally.add(Count::kFindings);
+  if (!written) {  // not lost: the program is what it takes to find it again
+    job.messages.text(Message::kNote, "a finding could not be written: " + written.error().message + ": " +
+                                          summary(smallest, what) + "; its program:\n" + to_text(smallest));
     return;
   }
-  job.tally.add(Count::kFindings);
   job.messages.text(Message::kFinding, *written + "\n" + summary(smallest, what));
 }
 
