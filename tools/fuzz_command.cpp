@@ -65,6 +65,9 @@ int campaign(const FuzzOptions& options) {
   Result<CampaignEnd> end = fail("");
   {
     FuzzProgress progress;
+    const bool endless = settings.time.count() == 0 && settings.programs == 0;
+    progress.note(fmt::format("a campaign in {}, seed {}; judges {}{}", settings.directory, settings.seed,
+                              fmt::join(*names, ", "), endless ? "; Ctrl-C ends it" : ""));
     end = run_campaign(
         settings, [&] { return make_judges(*names, options.backend); }, *known, progress);
   }
