@@ -192,8 +192,11 @@ int fuzz_minimize(const FuzzOptions& options) {
   const auto bench = make_bench(options);
   if (!bench) return complain_with(bench.error().status, bench.error().message);
   const Verdict verdict = judge(**bench, *program);
-  if (verdict.suspicions.empty())
-    return complain_with(1, options.path + ": the judges agree: there is nothing to keep");
+  if (verdict.suspicions.empty()) {
+    const bool known = (*bench)->tally.get(Count::kExplained) != 0;
+    return complain_with(1, options.path + (known ? ": the judges agree, but for what is known: --known none keeps that"
+                                                  : ": the judges agree: there is nothing to keep"));
+  }
   const Suspicion& first = verdict.suspicions.front();
   const Program smallest = shrink_in_sight(**bench, *program, first);
   const auto what = (*bench)->examiner->again(smallest, first);
