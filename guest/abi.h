@@ -22,7 +22,13 @@
 #define FL_STUB_SYSCALL 0x400 /* LSTAR */
 #define FL_STUB_RESUME 0x440  /* the way back to user code alone */
 #define FL_STUB_TLB 0x460     /* the way back when something is to be flushed or loaded first */
-#define FL_STUB_END 0x4c0
+#define FL_STUB_STEP 0x4c0    /* the gate of INT3: the next page tables, or on to its stub */
+#define FL_STUB_END 0x500
+
+/* In a vCPU's page: where the next value for CR3 is (an address), and the values, of which 0 is the end. */
+#define FL_STEP_NEXT 0xa00
+#define FL_STEP_VALUES 0xa08
+#define FL_MAX_STEPS 32
 
 /* At most so many descriptors of INVPCID are on the stack of a stub; beyond is a value for CR3. */
 #define FL_MAX_INVALIDATIONS 33

@@ -11,9 +11,14 @@
 //                           below user RAX, each for one address of one PCID;
 //                           a value for CR3, with the PCID and bit 63 (no flush) where there are PCIDs,
 //                           and FL_CR3_AFRESH: CR4.PGE is toggled, which drops everything.
+//
+// The gate of INT3 leads to a stub of its own in front: in user code that has page tables to go over to
+// (vmm/port/vcpu.hpp, set_page_table_steps) it loads the next ones and goes back. Its stack is the
+// vCPU's own, so that what it needs is at a fixed distance from RSP.
 #include "guest/abi.h"
 
 #define FL_CR4_PGE 7
+#define FL_STEP_RSP 0xfd0 /* in the vCPU's page, behind the push of RAX */
 
 .macro RESUME flush, tlb
   .if \flush
@@ -55,6 +60,23 @@
   iretq
 .endm
 
+.macro STEP name
+  testb $3, 8(%rsp)               // CS: code at CPL0 has whatever stack it likes
+  jz \name + 3 * FL_STUB_BYTES
+  pushq %rax
+  movq (FL_STEP_NEXT - FL_STEP_RSP)(%rsp), %rax
+  movq (%rax), %rax
+  testq %rax, %rax
+  jz 1f
+  addq $8, (FL_STEP_NEXT - FL_STEP_RSP)(%rsp)
+  movq %rax, %cr3
+  popq %rax
+  iretq
+1:
+  popq %rax
+  jmp \name + 3 * FL_STUB_BYTES
+.endm
+
 .macro STUBS name, flush
   .balign 64
   .globl \name
@@ -81,6 +103,8 @@
   .if \flush
     TLB
   .endif
+  .org \name + FL_STUB_STEP, 0xcc
+  STEP \name
   .org \name + FL_STUB_END, 0xcc
 .endm
 

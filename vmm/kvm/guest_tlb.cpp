@@ -18,6 +18,7 @@ void GuestTlb::restart(TlbFeatures features) {
   features_ = features;
   cache_ = mmu::AsidCache(features.pcid ? mmu::AsidCache::kMaxSlots : 1);
   loaded_ = Gpa();
+  step_ = 0;
   unsure_ = false;
 }
 
@@ -29,6 +30,7 @@ TlbOrder GuestTlb::order(Gpa root) {
   auto books = books_.open();
   const mmu::AsidCache::Order order = cache_.enter(books->of(root));
   loaded_ = root;
+  step_ = 0;
   switch (order.step) {
     case Step::kNothing: return {};
     case Step::kLoadKeeping: ++statistics_.kept; return {cr3(root, order.slot) | kNoFlush, {}};
@@ -51,16 +53,25 @@ TlbOrder GuestTlb::order(Gpa root) {
 }
 
 bool GuestTlb::lost() const {
-  return unsure_ || (cache_.loaded() != 0 && !books_.open()->lives(loaded_, cache_.loaded()));
+  const std::uint64_t id = step_ != 0 ? step_ : cache_.loaded();
+  return unsure_ || (id != 0 && !books_.open()->lives(loaded_, id));
+}
+
+void GuestTlb::stepped(Gpa root) {
+  cache_.forget_loaded();
+  loaded_ = root;
+  step_ = books_.open()->of(root).id;
 }
 
 void GuestTlb::left() {
   cache_.forget_loaded();
+  step_ = 0;
   unsure_ = false;
 }
 
 void GuestTlb::interrupted() {
   cache_.forget_all();
+  step_ = 0;
   unsure_ = true;
 }
 

@@ -75,6 +75,12 @@ class GuestTlb {
   // The stub was interrupted: how far it came with the last order is not known.
   void interrupted();
 
+  // What user code loads for a step to `root` (VcpuArea::set_steps): as the host does it, with all that the
+  // host's PCID holds dropped.
+  [[nodiscard]] static std::uint64_t step_value(Gpa root) { return root.raw(); }
+  // It was loaded.
+  void stepped(Gpa root);
+
   // The host asked for tables, which are loaded when user code needs them.
   void asked() { ++statistics_.switches; }
   [[nodiscard]] const AddressSpaceLoads& statistics() const { return statistics_; }
@@ -86,7 +92,8 @@ class GuestTlb {
   TlbBooks& books_;
   TlbFeatures features_;
   mmu::AsidCache cache_;
-  Gpa loaded_;  // the root of what is loaded, by cache_
+  Gpa loaded_;              // the root of what is loaded, by cache_ or by a step
+  std::uint64_t step_ = 0;  // the id of what a step loaded; 0: no step was the last load
   bool unsure_ = false;
   AddressSpaceLoads statistics_;
 };

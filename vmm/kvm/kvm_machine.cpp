@@ -88,6 +88,7 @@ Result<std::unique_ptr<KvmVcpu>> KvmMachine::make_vcpu() {
   VcpuCapabilities capabilities;
   capabilities.backend = backend_.name;
   capabilities.supervisor_code = true;
+  capabilities.page_table_steps = FL_MAX_STEPS;
   capabilities.five_level_paging = config_.mode == mmu::PagingMode::kFiveLevel;
   return std::make_unique<KvmVcpu>(std::move(bare->fd), bare->index, model_, ram_, std::move(bare->tlb),
                                    std::move(capabilities), root);

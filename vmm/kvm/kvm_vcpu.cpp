@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "mmu/arch/vector.hpp"
 #include "vmm/host/clock.hpp"
 #include "vmm/kvm/fatal.hpp"
 #include "vmm/kvm/kick_signal.hpp"
@@ -22,7 +23,7 @@ constexpr std::uint64_t kForcedFlags = 0x202;
 
 constexpr std::uint64_t kTrapFlag = 1U << 8;
 
-constexpr unsigned kDebug = 1, kDoubleFault = 8, kGeneralProtection = 13, kPageFault = 14;
+using mmu::vector::kDebug, mmu::vector::kDoubleFault, mmu::vector::kGeneralProtection, mmu::vector::kPageFault;
 
 bool in_upper_half(Gva address) { return address.raw() >> 63 != 0; }
 
@@ -31,6 +32,7 @@ bool in_upper_half(Gva address) { return address.raw() >> 63 != 0; }
 bool behind_the_out(Gva rip) {
   const std::uint64_t offset = rip.page_offset();
   constexpr std::uint64_t kOutBytes = 2, kPushZero = 2, kPushRaxAndMovCr2 = 4;
+  if (in_step_stub(rip)) return false;
   if (offset >= FL_STUB_RESUME) return true;
   if (offset >= FL_STUB_SYSCALL) return offset >= FL_STUB_SYSCALL + kOutBytes;
   const auto vector = static_cast<unsigned>(offset / FL_STUB_BYTES);
@@ -75,6 +77,8 @@ Result<void> KvmVcpu::restart(StubVariant variant) {
   if (status != EINTR) return fail(fmt::format("KVM_RUN with immediate_exit: {}", std::strerror(status)));
   kicked_.store(false, std::memory_order_seq_cst);
   root_ = Gpa(kKernelHalfFrame);
+  static_cast<void>(set_page_table_steps({}));
+  bounced_from_.reset();
   variant_ = variant;
   position_ = Position::kAtResume;
   dead_ = false;
@@ -100,6 +104,7 @@ Result<VcpuEvent> KvmVcpu::run() {
   position_ == Position::kInUser ? prepare_user() : prepare_resume();
   for (;;) {
     const int status = enter();
+    if (!steps_.empty()) follow_steps();
     if (status == 0 && return_to_stub()) continue;
     if (status == 0) return decode_exit();
     if (status != EINTR && status != EAGAIN) {
@@ -214,16 +219,18 @@ bool KvmVcpu::take_kick() {
 Result<std::optional<VcpuEvent>> KvmVcpu::after_signal() {
   const kvm_regs& regs = vcpu_.run().s.regs.regs;
   const Gva rip(regs.rip);
+  const bool bounced = bounced_from_ && rip == kResumeStub;  // user code, which is about to fault there
   if (!in_stubs(rip)) {
     position_ = Position::kInUser;
     load_registers();
     regs_.rip = regs.rip;
     regs_.rflags = regs.rflags;
-  } else if (behind_the_out(rip)) {
+  } else if (behind_the_out(rip) && !bounced) {
     // No user instruction ran: regs_ still holds. The way back starts over, whatever was flushed.
     position_ = Position::kAtResume;
     if (loads_in_stub()) tlb_.interrupted();
   } else {
+    if (in_step_stub(rip)) bounce_off_step();
     std::atomic_ref(vcpu_.run().immediate_exit).store(0, std::memory_order_seq_cst);
     return std::nullopt;
   }
@@ -269,17 +276,22 @@ void KvmVcpu::load_registers() { from_kvm(vcpu_.run().s.regs.regs, regs_); }
 
 VcpuEvent KvmVcpu::decode_exception(unsigned vector) {
   const kvm_regs& regs = vcpu_.run().s.regs.regs;
-  const StubFrame& frame = area_.frame(vector);
+  StubFrame& frame = area_.frame(vector);
   // Any other stack, or another CS, means an exception in the stubs themselves; #DF, that one
   // of user code's could not be delivered.
   if (vector == kDoubleFault || regs.rsp != area_.frame_address(vector).raw() || (frame.cs & 3) != 3) return fatal();
   position_ = Position::kAtExit;
   load_registers();
+  const bool interrupted = take_bounce(frame);
   const Gva cr2(regs.rax);
   regs_[UserRegs::kRax] = frame.rax;
   regs_[UserRegs::kRsp] = frame.rsp;
   regs_.rip = frame.rip;
   regs_.rflags = frame.rflags;
+  if (interrupted && vector == kPageFault) {
+    take_kick();
+    return InterruptedEvent{};
+  }
   if (vector != kPageFault)
     return ExceptionEvent{static_cast<std::uint8_t>(vector), static_cast<std::uint32_t>(frame.error_code)};
 

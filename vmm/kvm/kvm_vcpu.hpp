@@ -11,6 +11,8 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <optional>
+#include <vector>
 
 #include "vmm/kvm/cpu_setup.hpp"
 #include "vmm/kvm/special_registers.hpp"
@@ -51,6 +53,8 @@ class KvmVcpu final : public Vcpu {
   Result<void> set_xsave(std::span<const std::byte> area) override;
   Result<void> set_page_table(Gpa root) override;
   Result<SegmentBases> switch_process(Gpa root, SegmentBases bases) override;
+  Result<void> set_page_table_steps(std::span<const Gpa> roots) override;
+  [[nodiscard]] std::size_t page_table_steps_taken() const override { return area_.steps_taken(); }
   Result<bool> set_control(ControlBit bit, bool on) override;
   void kick() override;
   [[nodiscard]] const RunTimes& last_run() const override { return times_; }
@@ -74,6 +78,9 @@ class KvmVcpu final : public Vcpu {
   std::uint64_t place_order();
   int enter();
   bool take_kick();
+  void follow_steps();
+  void bounce_off_step();
+  bool take_bounce(StubFrame& frame);
   Result<std::optional<VcpuEvent>> after_signal();
   bool return_to_stub();
   VcpuEvent decode_exit();
@@ -94,6 +101,10 @@ class KvmVcpu final : public Vcpu {
   GuestTlb tlb_;
   VcpuCapabilities capabilities_;
   Gpa root_;  // of user code's tables; where the stubs load them, those that are loaded may be others
+
+  std::vector<Gpa> steps_;          // page tables that user code goes over to by itself
+  std::size_t steps_followed_ = 0;  // root_ knows of so many
+  std::optional<std::uint64_t> bounced_from_;
 
   Position position_ = Position::kAtResume;
   bool edited_ = true;

@@ -1,5 +1,6 @@
 #include "vmm/kvm/monitor.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -27,7 +28,8 @@ struct IstEntry {
   unsigned vector;
   std::uint64_t top;  // offset in the vCPU's page
 };
-constexpr std::array<IstEntry, 4> kIst = {{{8, 0x400}, {2, 0x600}, {1, 0x800}, {18, 0xa00}}};  // VcpuArea::kRsp0Bottom
+constexpr std::array<IstEntry, 4> kIst = {{{8, 0x400}, {2, 0x600}, {1, 0x800}, {18, 0xa00}}};
+static_assert(kIst.back().top == FL_STEP_NEXT);
 
 constexpr unsigned ist_of(unsigned vector) {
   for (unsigned i = 0; i < kIst.size(); ++i) {
@@ -70,8 +72,8 @@ void write_tables(const GuestRam& ram, mmu::PagingMode mode) {
 
 std::array<std::uint64_t, 2> idt_gate(unsigned vector) {
   const bool callable_from_user = vector == 3 || vector == 4;  // INT3 and INTO, as Linux has it
-  return interrupt_gate(monitor_address(kStubFrame) + vector * FL_STUB_BYTES, ist_of(vector),
-                        callable_from_user ? 3 : 0);
+  const std::uint64_t stub = vector == 3 ? FL_STUB_STEP : vector * FL_STUB_BYTES;
+  return interrupt_gate(monitor_address(kStubFrame) + stub, ist_of(vector), callable_from_user ? 3 : 0);
 }
 
 void build_monitor(const GuestRam& ram, mmu::PagingMode mode, StubVariant variant) {
@@ -91,7 +93,10 @@ void write_stubs(const GuestRam& ram, StubVariant variant) {
 VcpuArea::VcpuArea(const GuestRam& ram, unsigned vcpu)
     : page_(ram.at(Gpa(kFirstVcpuFrame + vcpu))), base_(monitor_address(kFirstVcpuFrame + vcpu)) {}
 
-void VcpuArea::build() const { write_fixed_part(std::span<std::byte, kFixedBytes>(page_, kFixedBytes)); }
+void VcpuArea::build() const {
+  write_fixed_part(std::span<std::byte, kFixedBytes>(page_, kFixedBytes));
+  set_steps({});
+}
 
 void VcpuArea::write_fixed_part(std::span<std::byte, kFixedBytes> page) const {
   write_gdt(page.first<kGdtLimit + 1>(), tss());
@@ -113,6 +118,19 @@ std::span<std::byte> VcpuArea::below_frame(std::size_t bytes) const {
   constexpr std::uint64_t kTop = kRsp0Top - kIretFrameBytes - sizeof(std::uint64_t);
   FL_CHECK(bytes <= kTop - kRsp0Bottom - 2 * sizeof(StubFrame));
   return {page_ + kTop - bytes, bytes};
+}
+
+void VcpuArea::set_steps(std::span<const std::uint64_t> values) const {
+  FL_CHECK(values.size() <= FL_MAX_STEPS);
+  std::ranges::copy(std::as_bytes(values), page_ + FL_STEP_VALUES);
+  store64(page_ + FL_STEP_VALUES + values.size_bytes(), 0);
+  store64(page_ + FL_STEP_NEXT, (base_ + FL_STEP_VALUES).raw());
+}
+
+std::size_t VcpuArea::steps_taken() const {
+  std::uint64_t next = 0;
+  std::memcpy(&next, page_ + FL_STEP_NEXT, sizeof next);
+  return (next - (base_ + FL_STEP_VALUES).raw()) / sizeof next;
 }
 
 Gva VcpuArea::frame_address(unsigned vector) const { return base_ + (stack_top(vector) - sizeof(StubFrame)); }

@@ -43,6 +43,10 @@ constexpr Gva monitor_address(Gfn frame) { return kMonitorBase + frame.raw() * k
 inline constexpr Gva kLstar = monitor_address(kStubFrame) + FL_STUB_SYSCALL;
 inline constexpr Gva kResumeStub = monitor_address(kStubFrame) + FL_STUB_RESUME;
 
+// The stub that takes a step (Vcpu::set_page_table_steps), up to its IRETQ.
+constexpr bool in_step_stub(Gva rip) {
+  return rip >= monitor_address(kStubFrame) + FL_STUB_STEP && rip < monitor_address(kStubFrame) + FL_STUB_END;
+}
 // True for addresses inside the page of entry stubs.
 constexpr bool in_stubs(Gva rip) { return rip.page() == monitor_address(kStubFrame).page(); }
 
@@ -87,12 +91,16 @@ class VcpuArea {
   [[nodiscard]] Gva rsp0() const { return base_ + kRsp0Top; }
   // Room for `bytes` below RAX and the IRETQ frame, where the stub finds what it is to invalidate.
   [[nodiscard]] std::span<std::byte> below_frame(std::size_t bytes) const;
+  // Values for CR3 that user code steps through; all steps are to be taken. Precondition: at most FL_MAX_STEPS.
+  void set_steps(std::span<const std::uint64_t> values) const;
+  // How many were.
+  [[nodiscard]] std::size_t steps_taken() const;
   [[nodiscard]] bool contains(Gva address) const { return address >= base_ && address - base_ < kPageSize; }
 
  private:
   static_assert(kTssOffset + kTssBytes == kFixedBytes);
   static constexpr std::uint64_t kRsp0Top = 0x1000;
-  static constexpr std::uint64_t kRsp0Bottom = 0xa00;  // the highest of the other stacks
+  static constexpr std::uint64_t kRsp0Bottom = FL_STEP_VALUES + 8 * (FL_MAX_STEPS + 1);
   static std::uint64_t stack_top(unsigned vector);
 
   std::byte* page_;

@@ -85,6 +85,7 @@ struct VcpuCapabilities {
   bool single_step_by_tf = true;   // RFLAGS.TF in user code gives #DB
   bool precise_exceptions = true;  // every user exception arrives with its vector
   bool whole_user_half = true;     // a mapping may take all of it; else one that takes it all is ENOMEM
+  unsigned page_table_steps = 0;   // set_page_table_steps() takes so many
   bool cpuid_as_told = true;       // CPUID in user code is as vmm/port/guest_cpu.hpp has it; else the host's own
 };
 
@@ -130,6 +131,17 @@ class Vcpu {
     }
     return SegmentBases{*fs, *gs};
   }
+
+  // Page tables that user code goes over to by itself, in this order: each INT3 there loads the next
+  // ones and goes on behind it, without an event. When none are left INT3 is the exception that it is
+  // otherwise. What was left of the last call is forgotten. None of them may end while they stand here.
+  // Error: more than capabilities().page_table_steps.
+  virtual Result<void> set_page_table_steps(std::span<const Gpa> roots) {
+    if (roots.empty()) return {};
+    return fail("user code cannot go over to other page tables by itself with this backend");
+  }
+  // How many of them were loaded. The last of these are the vCPU's page tables now.
+  [[nodiscard]] virtual std::size_t page_table_steps_taken() const { return 0; }
 
   // Sets or clears a control bit, both of which are set at the start. False: not with this backend.
   virtual Result<bool> set_control(ControlBit, bool) { return false; }

@@ -126,6 +126,22 @@ TEST_F(GuestTlbTest, AnInterruptedOrderIsGivenAgain) {
   EXPECT_EQ(tlb.order(kB).cr3 & kNoFlush, 0U);
 }
 
+TEST_F(GuestTlbTest, TablesThatUserCodeWentOverToAreLeftWhenTheyEnd) {
+  GuestTlb tlb = make(kAll);
+  tlb.stepped(kA);
+  EXPECT_FALSE(tlb.lost());
+  EXPECT_FALSE(tlb.settled(kA)) << "the host's PCID is not where user code stays";
+  books_.open()->end(kB);
+  EXPECT_FALSE(tlb.lost()) << "that was loaded before";
+  books_.open()->end(kA);
+  EXPECT_TRUE(tlb.lost());
+  tlb.left();
+  EXPECT_FALSE(tlb.lost());
+  tlb.stepped(kA);
+  EXPECT_EQ(tlb.order(kA).cr3 & (kNoFlush | kAfresh), 0U);
+  EXPECT_TRUE(tlb.settled(kA));
+}
+
 TEST_F(GuestTlbTest, BothSidesAgreeOnHowManyPages) {
   EXPECT_EQ(mmu::TlbGenerations::kMaxPages, std::uint64_t{FL_MAX_INVALIDATIONS});
 }
@@ -180,7 +196,7 @@ class RandomUse {
   }
   void step() {
     const Gpa at = root(pick(kRoots));
-    switch (pick(12)) {
+    switch (pick(14)) {
       case 0: return end(at);
       case 1: return edit(at, pick(kPages), 1 + pick(kPages), pick(4) == 0);
       case 2: return pick(10) == 0 ? edit_kernel() : end_all();
@@ -188,6 +204,8 @@ class RandomUse {
       case 4:
       case 5:
       case 6: return edit(at, pick(kPages), 1, false);
+      case 7:
+      case 8: return walk(at);
       default: return use(at);
     }
   }
@@ -244,6 +262,19 @@ class RandomUse {
   }
   void use(Gpa at) {
     if (!tlb_.settled(at) || tlb_.lost()) cpu_.carry_out(order(at));
+    read(at);
+  }
+  // User code goes over to other tables by itself.
+  void walk(Gpa at) {
+    use(at);
+    for (std::uint64_t steps = 1 + pick(3); steps > 0; --steps) {
+      at = root(pick(kRoots));
+      cpu_.carry_out({GuestTlb::step_value(at), {}});
+      read(at);
+    }
+    tlb_.stepped(at);
+  }
+  void read(Gpa at) {
     ASSERT_EQ(cpu_.root(), at);
     for (int i = 0; i < 10; ++i) {
       const Gva where = page(pick(kPages));

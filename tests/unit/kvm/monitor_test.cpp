@@ -56,7 +56,8 @@ TEST_P(Monitor, EveryGateLeadsToItsStub) {
     const std::uint64_t low = word_at(monitor_address(kIdtFrame) + v * 16);
     const std::uint64_t high = word_at(monitor_address(kIdtFrame) + v * 16 + 8);
     const std::uint64_t target = (low & 0xffff) | (low >> 48 & 0xffff) << 16 | high << 32;
-    EXPECT_EQ(target, monitor_address(kStubFrame).raw() + v * FL_STUB_BYTES);
+    const std::uint64_t stub = v == 3 ? FL_STUB_STEP : v * FL_STUB_BYTES;
+    EXPECT_EQ(target, monitor_address(kStubFrame).raw() + stub);
     EXPECT_EQ(low >> 16 & 0xffff, FL_KERNEL_CS);
     EXPECT_EQ(low >> 40 & 0x1f, 0xeU) << "interrupt gate";
     EXPECT_EQ(low >> 45 & 3, v == 3 || v == 4 ? 3U : 0U) << "DPL of " << v;
@@ -97,6 +98,22 @@ TEST_P(Monitor, DescriptorsFitBelowTheFrame) {
             static_cast<std::ptrdiff_t>(area.rsp0() - area.gdt() - kIretFrameBytes - sizeof(std::uint64_t)));
   for (const unsigned v : {1U, 2U, 8U, 18U})
     EXPECT_GT(room.data(), reinterpret_cast<const std::byte*>(&area.frame(v)) + sizeof(StubFrame)) << v;
+}
+
+TEST_P(Monitor, StepsLieBetweenTheStacks) {
+  const VcpuArea area(ram_, 0);
+  const std::byte* page = ram_.at(Gpa(kFirstVcpuFrame));
+  area.set_steps(std::vector<std::uint64_t>(FL_MAX_STEPS, 0x5000));
+  EXPECT_EQ(area.steps_taken(), 0U);
+  const Gva next(word(Gpa(kFirstVcpuFrame) + FL_STEP_NEXT));
+  EXPECT_EQ(word_at(next), 0x5000U);
+  EXPECT_EQ(word_at(next + 8 * (FL_MAX_STEPS - 1)), 0x5000U);
+  EXPECT_EQ(word_at(next + 8 * FL_MAX_STEPS), 0U) << "the end";
+  EXPECT_GE(page + FL_STEP_NEXT, reinterpret_cast<const std::byte*>(&area.frame(18) + 1));
+  EXPECT_LE(page + FL_STEP_VALUES + 8 * (FL_MAX_STEPS + 1),
+            area.below_frame(FL_MAX_INVALIDATIONS * sizeof(InvpcidDescriptor)).data());
+  area.set_steps({});
+  EXPECT_EQ(word_at(Gva(word(Gpa(kFirstVcpuFrame) + FL_STEP_NEXT))), 0U);
 }
 
 // What CR3 loads need not drop: none of it is ever edited.
