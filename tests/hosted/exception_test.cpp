@@ -27,5 +27,22 @@ TEST_F(HostedExceptions, TileInstructionsAreInvalid) {
   EXPECT_EQ(vcpu().regs().rip, kCode.raw() + 7);
 }
 
+// What is there by the time that user code goes on elsewhere was not touched by it.
+TEST_F(HostedExceptions, AnAccessThatIsGivenUpLeavesNothingBehind) {
+  constexpr Gva kAt{0x60'0000};
+  constexpr std::uint64_t kUntouched = kUserPage & ~(mmu::Pte::kAccessed | mmu::Pte::kDirty);
+  guest().load({0x89, 0x07, 0x0f, 0x05});  // mov [rdi], eax; syscall
+  vcpu().edit_regs()[UserRegs::kRdi] = kAt.raw();
+  EXPECT_TRUE(guest().expect<PageFaultEvent>().error.write());
+  guest().map(kAt, kUntouched);
+  vcpu().edit_regs().rip += 2;
+  guest().expect<SyscallEvent>();
+  EXPECT_EQ(guest().entry(kAt) & (mmu::Pte::kAccessed | mmu::Pte::kDirty), 0U);
+  guest().start();
+  vcpu().edit_regs()[UserRegs::kRdi] = kAt.raw();
+  guest().expect<SyscallEvent>();
+  EXPECT_TRUE(mmu::Pte(guest().entry(kAt)).has(mmu::Pte::kDirty));
+}
+
 }  // namespace
 }  // namespace faultline::vmm::testing

@@ -189,8 +189,10 @@ Result<VcpuEvent> HostedVcpu::run() {
   if (take_kick()) return VcpuEvent{InterruptedEvent{}};
   if (dead_) return VcpuEvent{FatalEvent{"the vCPU stopped for good before", ""}};
   if (!mmu::is_canonical(Gva(regs_.rip), kMode)) return VcpuEvent{ExceptionEvent{kGeneralProtection, 0}};
-  // What was just made present need not fault again to get into the stub.
-  if (answered_ && !in_upper_half(answered_->address)) shadow_.resolve(answered_->address, answered_->error);
+  // What was just made present need not fault again to get into the stub; unless the access is given up, and
+  // would leave Accessed and Dirty behind.
+  const bool again = answered_ && regs_.rip == frame_.context.rip;
+  if (again && !in_upper_half(answered_->address)) shadow_.resolve(answered_->address, answered_->error);
   answered_.reset();
   store_registers();
   times_.entered_ns = monotonic_ns();
