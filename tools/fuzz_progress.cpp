@@ -106,7 +106,9 @@ std::string time_text(const CampaignProgress& s) {
         fmt::format("{} runs{}", judge.programs, judge.errors == 0 ? "" : fmt::format(", {} failed", judge.errors)));
   }
   add("in guest", count(Count::kGuestNs),
-      fmt::format("{:.1f} entries a program", each(count(Count::kEntries), count(Count::kPrograms))));
+      fmt::format("{:.1f} entries a program, {:.1f} lists of accesses behind one another",
+                  each(count(Count::kEntries), count(Count::kPrograms)),
+                  each(count(Count::kListEnds) + count(Count::kInnerEnds), count(Count::kListEnds))));
   add("guest's control", count(Count::kControlNs),
       fmt::format("registers, translations dropped: all of them {} times", count(Count::kDrops)));
   add("guest's waiting", count(Count::kGuestWaitNs), "for programs");

@@ -3,6 +3,7 @@
 // each instruction stepped is an exit.
 #include <benchmark/benchmark.h>
 
+#include <array>
 #include <chrono>
 #include <random>
 
@@ -69,10 +70,50 @@ void run_programs(benchmark::State& state, const char* backend, bool check_dirty
   state.counters["bare entries' time"] = wall / bare;
 }
 
+// The same programs one at a time and as many at once as share an entry, in turns.
+void guest_programs_together(benchmark::State& state, const char* backend) {
+  auto guest = GuestJudge::create(backend);
+  if (!guest) return state.SkipWithError(guest.error().message.c_str());
+  std::vector<const Program*> all;
+  for (const Program& program : programs()) all.push_back(&program);
+  struct Way {
+    unsigned at_once;
+    double wall = 0;
+    GuestCost cost{};
+  };
+  std::array<Way, 2> ways{Way{1}, Way{GuestJudge::kMostTogether}};
+  double n = 0;
+  for (auto _ : state) {
+    for (Way& way : ways) {
+      (*guest)->set_at_once(way.at_once);
+      const auto start = std::chrono::steady_clock::now();
+      for (const auto& trace : (*guest)->run_many(all)) {
+        if (!trace) return state.SkipWithError(trace.error().message.c_str());
+        way.cost += trace->guest;
+      }
+      way.wall += seconds(start);
+    }
+    n += kPrograms;
+  }
+  state.SetLabel(std::string((*guest)->name()));
+  const auto tell = [&](const std::string& how, const Way& way) {
+    state.counters[how + " programs/s"] = n / way.wall;
+    state.counters[how + " entries"] = static_cast<double>(way.cost.entries) / n;
+    state.counters[how + " list ends"] = static_cast<double>(way.cost.list_ends) / n;
+    state.counters[how + " inside us"] = static_cast<double>(way.cost.inside_ns) * 1e-3 / n;
+    state.counters[how + " control %"] = static_cast<double>(way.cost.control_ns) * 1e-7 / way.wall;
+    state.counters[how + " full drops"] = static_cast<double>(way.cost.full_drops) / n;
+  };
+  tell("alone", ways[0]);
+  tell("together", ways[1]);
+  state.counters["ratio"] = ways[0].wall / ways[1].wall;
+}
+
 void guest_programs(benchmark::State& state, const char* backend) { run_programs(state, backend, false); }
 void guest_programs_with_dirty_log(benchmark::State& state, const char* backend) { run_programs(state, backend, true); }
 
 BENCHMARK_CAPTURE(guest_programs, kvm, "kvm")->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK_CAPTURE(guest_programs_together, kvm, "kvm")->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK_CAPTURE(guest_programs, hosted, "hosted")->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK_CAPTURE(guest_programs_with_dirty_log, kvm, "kvm")->Unit(benchmark::kMillisecond)->UseRealTime();
 

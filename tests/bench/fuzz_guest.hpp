@@ -68,7 +68,8 @@ class WritingGuest final : public AccessSink {
     if (!engine) return tl::unexpected(engine.error());
     engine_.emplace(std::move(*engine));
     sink_.emplace(machine_->sink());
-    processor_.emplace(*sink_, *vcpu_, *engine_);
+    runner_.emplace(*sink_, *vcpu_);
+    processor_.emplace(*sink_, *runner_, *engine_);
     const auto zero = machine_->frames().allocate(mmu::FrameKind::kZero, mmu::Zeroing::kNeeded);
     mm_ = mmu::AddressSpace::create({.frames = machine_->frames(),
                                      .cache = cache_,
@@ -93,6 +94,7 @@ class WritingGuest final : public AccessSink {
   std::unique_ptr<Vcpu> vcpu_;
   std::optional<LazySink> sink_;
   std::optional<Engine> engine_;
+  std::optional<ListRunner> runner_;
   std::optional<VcpuProcessor> processor_;
   mmu::PageCache cache_;
   std::shared_ptr<mmu::AddressSpace> mm_;

@@ -12,6 +12,7 @@
 #include "tests/support/scratch_folder.hpp"
 #include "vmm/fuzz/campaign/campaign.hpp"
 #include "vmm/fuzz/campaign/files.hpp"
+#include "vmm/fuzz/campaign/panel.hpp"
 #include "vmm/fuzz/finding/finding.hpp"
 
 namespace faultline::vmm::fuzz {
@@ -52,12 +53,78 @@ TEST(Apart, WorksInOrderInAThreadOfItsOwn) {
   EXPECT_THAT(seen, testing::ElementsAre(1, 2, 3, 4)) << "what was begun is done before it goes";
 }
 
+// Takes what waits, as many as it likes to have at once, and remembers.
+class TakingJudge final : public FakeJudge {
+ public:
+  TakingJudge(RunningProgram& running, std::shared_future<void> all_asked, std::vector<std::vector<std::size_t>>& seen)
+      : FakeJudge(
+            "kvm-fake", kMachine, [](const Program& p) { return all_done(p); }, true),
+        running_(running),
+        all_asked_(std::move(all_asked)),
+        seen_(seen) {}
+  [[nodiscard]] unsigned at_once() const override { return 4; }
+  std::vector<Result<Trace>> run_many(std::span<const Program* const> programs) override {
+    all_asked_.wait();
+    EXPECT_EQ(running_.entries().size(), programs.size()) << "all of them are suspects, should it die";
+    auto& sizes = seen_.emplace_back();
+    for (const Program* program : programs) sizes.push_back(program->operations.size());
+    auto traces = FakeJudge::run_many(programs);
+    for (std::size_t i = 0; i < traces.size(); ++i)
+      if (sizes[i] == 5) traces[i] = fail("five are too many");
+    return traces;
+  }
+
+ private:
+  RunningProgram& running_;
+  std::shared_future<void> all_asked_;
+  std::vector<std::vector<std::size_t>>& seen_;
+};
+
+TEST(Panel, AJudgeApartTakesSeveralOfThoseThatWait) {
+  const ScratchFolder folder;
+  auto running = RunningProgram::create(folder.path(), 0);
+  ASSERT_TRUE(running) << running.error().message;
+  std::promise<void> all_asked;
+  std::vector<std::vector<std::size_t>> seen;
+  Tally tally;
+  std::vector<Program> programs;
+  for (std::size_t size = 1; size <= 9; ++size) programs.push_back(reads(size));
+  {
+    Judges judges;
+    judges.push_back(std::make_unique<FakeJudge>("model", kMachine, [](const Program& p) { return all_done(p); }));
+    judges.push_back(std::make_unique<TakingJudge>(*running, all_asked.get_future().share(), seen));
+    Panel panel(std::move(judges), tally, &*running, Guests::kApart);
+    std::vector<Panel::Awaited> awaited;
+    for (const Program& program : programs) awaited.push_back(panel.begin(program));
+    all_asked.set_value();
+    for (std::size_t i = 0; i < programs.size(); ++i) {
+      const Opinion opinion = awaited[i][1].get();
+      ASSERT_EQ(opinion.trace.has_value(), i != 4) << opinion.error;
+      EXPECT_EQ(opinion.error, i == 4 ? "five are too many" : "");
+      EXPECT_TRUE(i == 4 || opinion.trace->steps.size() == i + 1);
+    }
+  }
+  EXPECT_LE(seen.size(), 3U);
+  std::vector<std::size_t> in_order;
+  for (const auto& sizes : seen) {
+    EXPECT_LE(sizes.size(), 4U);
+    in_order.insert(in_order.end(), sizes.begin(), sizes.end());
+  }
+  EXPECT_THAT(in_order, testing::ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9));
+  EXPECT_TRUE(running->entries().empty());
+  Figures sum;
+  tally.add_to(sum);
+  EXPECT_EQ(sum.judges[1].programs, 9U);
+  EXPECT_EQ(sum.judges[1].errors, 1U);
+}
+
 // What the guest costs is what it says.
 Trace seen_by_guest(const Program& program) {
   Trace trace = all_done(program, kOutcomeField);
   trace.guest.inside_ns = 1'000'000;
   trace.guest.control_ns = 1'000;
   trace.guest.entries = 3;
+  trace.guest.steps = 2;
   return trace;
 }
 bool contains(const Program& program, Op op) {
@@ -98,6 +165,7 @@ TEST(ApartCampaign, TheGuestJudgesEveryProgramAndItsTimeIsTold) {
   EXPECT_NEAR(end.last.in_guest(), static_cast<double>(runs) * 0.1 / end.last.seconds, 1e-6) << "of a job's wall time";
   const auto json = nlohmann::json::parse(end.session_json);
   EXPECT_EQ(json["entries"], runs * 3);
+  EXPECT_EQ(json["inner_ends"], runs * 2);
   EXPECT_DOUBLE_EQ(json["seconds"]["guest"], static_cast<double>(runs) * 1e-3);
   EXPECT_DOUBLE_EQ(json["seconds"]["control"], static_cast<double>(runs) * 1e-6);
   EXPECT_TRUE(json["seconds"].contains("guest_waiting"));

@@ -78,7 +78,8 @@ class EngineTest : public BackendTest {
     ASSERT_TRUE(engine) << engine.error().message;
     engine_.emplace(std::move(*engine));
     sink_.emplace(machine_->sink());
-    processor_.emplace(*sink_, *vcpu_, *engine_);
+    runner_.emplace(*sink_, *vcpu_);
+    processor_.emplace(*sink_, *runner_, *engine_);
     cache_.emplace(machine_->frames());
     const auto zero = machine_->frames().allocate(mmu::FrameKind::kZero, mmu::Zeroing::kNeeded);
     mm_ = mmu::AddressSpace::create({.frames = machine_->frames(),
@@ -113,6 +114,7 @@ class EngineTest : public BackendTest {
   std::unique_ptr<Vcpu> vcpu_;
   std::optional<LazySink> sink_;
   std::optional<Engine> engine_;
+  std::optional<ListRunner> runner_;
   std::optional<VcpuProcessor> processor_;
   std::optional<mmu::PageCache> cache_;
   std::shared_ptr<mmu::AddressSpace> mm_;

@@ -70,8 +70,8 @@ TEST_P(SameMachineTest, AProgramComesOutTheSameWhateverRanBefore) {
 
 // Before each program of a place the allocator would hand out the same frames, all of them zero.
 TEST_P(SameMachineTest, FramesAreHandedOutInTheSameOrder) {
-  mmu::FrameAllocator& frames = guest_->machine().frames();
-  const auto next_frames = [&frames] {
+  const auto next_frames = [this] {
+    mmu::FrameAllocator& frames = guest_->next_frames();
     const auto mark = frames.mark();
     const Gfn start = frames.high_water();
     std::vector<std::int64_t> next;
@@ -105,7 +105,7 @@ TEST_P(SameMachineTest, TheDirtyLogKnowsOfNoOtherPages) {
 
 // A frame in use that somebody wrote to is told of, and put back.
 TEST_P(SameMachineTest, AWrittenFrameIsFoundAndPutBack) {
-  mmu::FrameAllocator& frames = guest_->machine().frames();
+  mmu::FrameAllocator& frames = guest_->next_frames();
   Gfn zero(0);
   for (Gfn f = frames.first(); f < frames.high_water(); f = f + 1)
     if (frames.at(f).kind == mmu::FrameKind::kZero) zero = f;

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "mmu/base/result.hpp"
 #include "vmm/fuzz/trace.hpp"
@@ -20,6 +22,14 @@ class Judge {
   [[nodiscard]] virtual bool has_guest() const { return false; }
   // Precondition: illegal(program) is nothing. Error: the judge itself failed, not the program.
   virtual Result<Trace> run(const Program& program) = 0;
+  // The same of each, for a judge that is quicker with several under way at once; not more than
+  // at_once() at a time are worth waiting for.
+  virtual std::vector<Result<Trace>> run_many(std::span<const Program* const> programs) {
+    std::vector<Result<Trace>> traces;
+    for (const Program* program : programs) traces.push_back(run(*program));
+    return traces;
+  }
+  [[nodiscard]] virtual unsigned at_once() const { return 1; }
 };
 
 // Content and VMAs as a map from page to bytes; no page tables, no faults counted. Nothing of mmu but address types.

@@ -15,6 +15,7 @@ GuestCost& GuestCost::operator+=(const GuestCost& other) {
   exceptions += other.exceptions;
   list_ends += other.list_ends;
   others += other.others;
+  steps += other.steps;
   switches += other.switches;
   flushes += other.flushes;
   full_drops += other.full_drops;

@@ -99,7 +99,8 @@ struct GuestCost {
   std::uint64_t control_ns = 0;  // in the host's kernel for the guest's sake: registers, translations to be dropped
   std::uint64_t entries = 0;     // of the guest
   std::uint64_t faults = 0, exceptions = 0, list_ends = 0, others = 0;  // what it was left for
-  std::uint64_t switches = 0, flushes = 0, full_drops = 0;              // what control_ns was spent on
+  std::uint64_t steps = 0;  // ends of lists at which the guest went on with another program's, without being left
+  std::uint64_t switches = 0, flushes = 0, full_drops = 0;  // what control_ns was spent on
   GuestCost& operator+=(const GuestCost& other);
 };
 

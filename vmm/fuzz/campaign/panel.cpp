@@ -1,20 +1,24 @@
 #include "vmm/fuzz/campaign/panel.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "mmu/base/check.hpp"
+#include "vmm/host/clock.hpp"
 
 namespace faultline::vmm::fuzz {
 
 Panel::Panel(Judges judges, Tally& tally, RunningProgram* running, Guests guests)
-    : judges_(std::move(judges)), tally_(tally), running_(running), apart_(judges_.size()) {
+    : tally_(tally), running_(running), waiting_(judges.size()), apart_(judges.size()), judges_(std::move(judges)) {
   FL_CHECK(judges_.size() <= kMaxJudges);
   const auto machine = std::ranges::find(judges_, kMachine, [](const auto& judge) { return judge->kind(); });
   observer_ = static_cast<std::size_t>(machine - judges_.begin());
   if (guests == Guests::kHere) return;
-  std::size_t places = 1;
+  std::size_t place = 1;
   for (std::size_t i = 0; i < judges_.size(); ++i) {
-    if (i == observer_ || !judges_[i]->has_guest() || places++ == RunningProgram::kPlaces) continue;
+    if (i == observer_ || !judges_[i]->has_guest() || place == RunningProgram::kPlaces) continue;
+    waiting_[i] = std::make_unique<Waiting>();
+    waiting_[i]->place = std::exchange(place, place + RunningProgram::kTogether);
     auto apart = std::make_unique<Apart>(std::move(judges_[i]), [this](const GuestCost& cost) { count(cost); });
     apart_[i] = apart.get();
     judges_[i] = std::move(apart);
@@ -30,36 +34,63 @@ void Panel::count(const GuestCost& cost) {
   tally_.add(Count::kControlNs, cost.control_ns);
   tally_.add(Count::kEntries, cost.entries);
   tally_.add(Count::kListEnds, cost.list_ends);
+  tally_.add(Count::kInnerEnds, cost.steps);
   tally_.add(Count::kDrops, cost.full_drops);
 }
 
-Opinion Panel::timed(std::size_t judge, Judge& by, const Program& program) {
+std::vector<Opinion> Panel::timed(std::size_t judge, Judge& by, std::span<const Program* const> programs) {
   const std::uint64_t start = monotonic_ns();
-  auto trace = by.run(program);
-  tally_.judged(judge, monotonic_ns() - start, !trace);
-  if (!trace) return {std::nullopt, trace.error().message};
-  count(trace->guest);
-  return {std::move(*trace), {}};
+  std::vector<Result<Trace>> traces = by.run_many(programs);
+  const std::uint64_t each = (monotonic_ns() - start) / programs.size();
+  std::vector<Opinion> opinions;
+  for (Result<Trace>& trace : traces) {
+    tally_.judged(judge, each, !trace);
+    if (trace) count(trace->guest);
+    opinions.push_back(trace ? Opinion{std::move(*trace), {}} : Opinion{std::nullopt, trace.error().message});
+  }
+  return opinions;
 }
 
-// Its place is free again when it has answered: what runs there then dies of itself, or of nothing.
-std::future<Opinion> Panel::begin(std::size_t judge, const Program& program) {
-  auto promise = std::make_shared<std::promise<Opinion>>();
-  std::future<Opinion> opinion = promise->get_future();
-  Apart& apart = *apart_[judge];
-  const auto place =
-      1 + static_cast<std::size_t>(std::count_if(apart_.begin(), apart_.begin() + static_cast<std::ptrdiff_t>(judge),
-                                                 [](const Apart* before) { return before != nullptr; }));
-  apart.begin([this, judge, place, promise, &program, &apart](Judge& by) {
+Opinion Panel::timed(std::size_t judge, Judge& by, const Program& program) {
+  const Program* const one = &program;
+  return std::move(timed(judge, by, std::span(&one, 1)).front());
+}
+
+std::vector<Panel::Asked> Panel::Waiting::take(std::size_t most) {
+  const std::lock_guard guard(lock);
+  std::vector<Asked> taken;
+  for (; !asked.empty() && taken.size() < most; asked.pop_front()) taken.push_back(std::move(asked.front()));
+  return taken;
+}
+
+// Places are free again when all are answered: what runs there then dies of itself, or of nothing.
+void Panel::answer_waiting(std::size_t judge, Judge& by) {
+  tally_.add(Count::kGuestWaitNs, apart_[judge]->take_idle_ns());
+  Waiting& waiting = *waiting_[judge];
+  std::vector<Asked> asked = waiting.take(std::min<std::size_t>(by.at_once(), RunningProgram::kTogether));
+  if (asked.empty()) return;  // it was answered along with one before
+  std::vector<const Program*> programs;
+  for (const Asked& a : asked) {
     if (running_ != nullptr) {
-      running_->set(program, place);
-      running_->set_judge(by.name(), place);
+      running_->set(*a.program, waiting.place + programs.size());
+      running_->set_judge(by.name(), waiting.place + programs.size());
     }
-    tally_.add(Count::kGuestWaitNs, apart.take_idle_ns());
-    Opinion answer = timed(judge, by, program);
-    if (running_ != nullptr) running_->clear(place);
-    promise->set_value(std::move(answer));
-  });
+    programs.push_back(a.program);
+  }
+  std::vector<Opinion> answers = timed(judge, by, programs);
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (running_ != nullptr) running_->clear(waiting.place + i);
+  }
+  for (std::size_t i = 0; i < asked.size(); ++i) asked[i].answer.set_value(std::move(answers[i]));
+}
+
+std::future<Opinion> Panel::begin(std::size_t judge, const Program& program) {
+  std::future<Opinion> opinion;
+  {
+    const std::lock_guard guard(waiting_[judge]->lock);
+    opinion = waiting_[judge]->asked.emplace_back(Asked{&program, {}}).answer.get_future();
+  }
+  apart_[judge]->begin([this, judge](Judge& by) { answer_waiting(judge, by); });
   return opinion;
 }
 

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <future>
+#include <memory>
+#include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,11 +53,28 @@ class Panel {
   Opinion timed(std::size_t judge, Judge& by, const Program& program);
   std::future<Opinion> begin(std::size_t judge, const Program& program);
 
-  Judges judges_;
+  // Programs that a judge apart was asked about and is not at work on.
+  struct Asked {
+    const Program* program;
+    std::promise<Opinion> answer;
+  };
+  struct Waiting {
+    std::size_t place;  // of RunningProgram: its first
+    std::mutex lock;    // of what follows
+    std::deque<Asked> asked;
+    std::vector<Asked> take(std::size_t most);
+  };
+  // In the judge's thread: about as many of those that wait as it can take at once.
+  void answer_waiting(std::size_t judge, Judge& by);
+  std::vector<Opinion> timed(std::size_t judge, Judge& by, std::span<const Program* const> programs);
+
   Tally& tally_;
   RunningProgram* running_;
   std::size_t observer_;
-  std::vector<Apart*> apart_;  // by judge; null: it works here
+  // By judge; null: it works here. The threads end before what they use.
+  std::vector<std::unique_ptr<Waiting>> waiting_;
+  std::vector<Apart*> apart_;
+  Judges judges_;
 };
 
 }  // namespace faultline::vmm::fuzz

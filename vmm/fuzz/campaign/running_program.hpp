@@ -1,5 +1,5 @@
 // The programs that a job runs, in a mapped file: they are there when the job is not any more. One at
-// the first place; and one more for each judge that is at work apart.
+// the first place; and more for each judge that is at work apart.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@ class RunningProgram {
   RunningProgram& operator=(RunningProgram&&) = delete;
   ~RunningProgram();
 
-  static constexpr std::size_t kPlaces = 3;
+  // For the job, and for two judges that are apart, which may have so many under way at once.
+  static constexpr std::size_t kTogether = 16, kPlaces = 1 + 2 * kTogether;
   // The job, before each program; `judge` is about to run it. Each place is one thread's.
   void set(const Program& program, std::size_t place = 0);
   void set_judge(std::string_view judge, std::size_t place = 0);

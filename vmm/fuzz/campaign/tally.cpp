@@ -4,9 +4,9 @@ namespace faultline::vmm::fuzz {
 
 std::string_view name(Count count) {
   static constexpr std::array<std::string_view, kCounts> kNames{
-      "programs", "steps",         "faults",  "kept",      "taken_over", "explained", "noise", "duplicates",
-      "findings", "crashes",       "errors",  "relations", "entries",    "list_ends", "drops", "guest",
-      "control",  "guest_waiting", "waiting", "generate",  "compare",    "shrink",    "files", "relate"};
+      "programs",      "steps",   "faults",    "kept",    "taken_over", "explained",  "noise", "duplicates", "findings",
+      "crashes",       "errors",  "relations", "entries", "list_ends",  "inner_ends", "drops", "guest",      "control",
+      "guest_waiting", "waiting", "generate",  "compare", "shrink",     "files",      "relate"};
   return kNames[static_cast<std::size_t>(count)];
 }
 

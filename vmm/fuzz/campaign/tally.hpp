@@ -28,6 +28,7 @@ enum class Count : std::uint8_t {
   kRelations,
   kEntries,      // of the guest, by the judges that have one
   kListEnds,     // of these, those that ended in no fault
+  kInnerEnds,    // where one would have, but the guest went on with the accesses of another program
   kDrops,        // of all that the guest's processor had cached
   kGuestNs,      // inside the guest
   kControlNs,    // in the host's kernel for the guest's sake: its registers, translations to be dropped
@@ -39,7 +40,7 @@ enum class Count : std::uint8_t {
   kFilesNs,
   kRelationNs,
 };
-inline constexpr std::size_t kCounts = 24, kMaxJudges = 8, kMaxRules = 96;
+inline constexpr std::size_t kCounts = 25, kMaxJudges = 8, kMaxRules = 96;
 // The key in the statistics' JSON.
 [[nodiscard]] std::string_view name(Count count);
 [[nodiscard]] constexpr bool is_time(Count count) { return count >= Count::kGuestNs; }

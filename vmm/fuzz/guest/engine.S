@@ -104,6 +104,13 @@ HANDLER FLE_FETCH
   .endr
   iretq
 
+// INT3 loads other page tables (vmm/port/vcpu.hpp, set_page_table_steps), where this code is at the
+// same place and a list of accesses in the page behind it.
+HANDLER FLE_STEP
+  int3
+  leaq faultline_fuzz_engine + FLE_LIST(%rip), %r14
+  jmp *FLE_HANDLER(%r14)
+
 HANDLER FLE_HANDLERS
 .globl faultline_fuzz_engine_end
 faultline_fuzz_engine_end:

@@ -135,11 +135,11 @@ std::span<std::byte, FLE_RECORD_BYTES> Engine::bytes(std::size_t index) const {
   return std::span<std::byte, FLE_RECORD_BYTES>(ram_.page(list_).data() + index * FLE_RECORD_BYTES, FLE_RECORD_BYTES);
 }
 
-void Engine::write(std::span<const Operation> accesses) {
+void Engine::write(std::span<const Operation> accesses, unsigned end) {
   FL_CHECK(accesses.size() <= kMaxRecords);
   for (std::size_t i = 0; i < accesses.size(); ++i)
     store(bytes(i), FLE_HANDLER, part(compile(bytes(i), accesses[i])).raw());
-  store(bytes(accesses.size()), FLE_HANDLER, part(FLE_END).raw());
+  store(bytes(accesses.size()), FLE_HANDLER, part(end).raw());
 }
 
 std::span<const std::uint8_t> Engine::loaded(std::size_t index, const Operation& access) const {

@@ -16,7 +16,7 @@ namespace faultline::vmm::fuzz {
 
 class Engine {
  public:
-  static constexpr Gva kCode{kEngineAt}, kList = kCode + kPageSize, kEnd{kEngineEnd};
+  static constexpr Gva kCode{kEngineAt}, kList = kCode + FLE_LIST, kEnd{kEngineEnd};
   // Accesses in one list; the record behind the last one is the end.
   static constexpr std::size_t kMaxRecords = kPageSize / FLE_RECORD_BYTES - 1;
 
@@ -30,12 +30,13 @@ class Engine {
   static bool resolve(mmu::AddressSpace& mm, Gva address);
   [[nodiscard]] static constexpr bool owns(Gva address) { return address >= kCode && address < kEnd; }
 
-  // Writes the list. Precondition: at most kMaxRecords, each of OpClass::kAccess.
-  void write(std::span<const Operation> accesses);
+  // Writes the list, with the handler `end` behind it (FLE_END, FLE_STEP). Precondition: at most
+  // kMaxRecords, each of OpClass::kAccess.
+  void write(std::span<const Operation> accesses, unsigned end);
   // What the access `index` loaded; nothing for those that only store.
   [[nodiscard]] std::span<const std::uint8_t> loaded(std::size_t index, const Operation& access) const;
 
-  // Where a part of the engine is in the guest (FLE_START, FLE_NEXT, FLE_END).
+  // Where a part of the engine is in the guest (FLE_START, FLE_NEXT, FLE_END, FLE_STEP).
   [[nodiscard]] static constexpr Gva part(unsigned number) { return kCode + number * std::uint64_t{FLE_HANDLER_BYTES}; }
   [[nodiscard]] static constexpr Gva record(std::size_t index) { return kList + index * FLE_RECORD_BYTES; }
   // The record that R14 points to. Precondition: `pointer` is what the engine had there.

@@ -4,6 +4,7 @@
 #ifndef FAULTLINE_FUZZ_ENGINE_LAYOUT_H
 #define FAULTLINE_FUZZ_ENGINE_LAYOUT_H
 
+#define FLE_LIST 4096 /* bytes behind the engine's start */
 #define FLE_RECORD_BYTES 64
 #define FLE_HANDLER 0 /* where the handler is */
 #define FLE_ADDRESS 8 /* of the access; copy: from */
@@ -25,7 +26,8 @@
 #define FLE_COPY 21
 #define FLE_FILL 22
 #define FLE_FETCH 23
-#define FLE_HANDLERS 24
+#define FLE_STEP 24 /* no more records here: on to the list of the next address space */
+#define FLE_HANDLERS 25
 
 /* In every general register but R14 when foreign code runs: no address at all. */
 #define FLE_NOWHERE 0x0800000000000000

@@ -1,24 +1,36 @@
-// mmu with a vCPU: one machine for all programs. Each finds it as the one before did.
+// mmu with a vCPU: one machine for all programs. Each finds it as the one before did. Several may be
+// under way at once, each in an arena, so that one entry of the guest serves them all.
 #pragma once
 
-#include "vmm/fuzz/guest/snapshot.hpp"
-#include "vmm/fuzz/guest/vcpu_processor.hpp"
-#include "vmm/fuzz/machine/machine_judge.hpp"
+#include "vmm/fuzz/guest/arena.hpp"
 
 namespace faultline::vmm::fuzz {
 
 class GuestJudge final : public Judge {
  public:
   static constexpr std::uint64_t kBytes = 256ULL << 20;  // one memory slot
+  // At most so many programs are under way at once.
+  static constexpr unsigned kMostTogether = 16;
 
   // `backend`: as MachineConfig::backend.
   static Result<std::unique_ptr<GuestJudge>> create(std::string_view backend);
-  ~GuestJudge() override;
+  // With all memory of a machine of kBytes, of which nobody has used any.
+  static Result<std::unique_ptr<GuestJudge>> create_on(std::unique_ptr<Machine> machine);
 
   [[nodiscard]] std::string_view name() const override { return machine_->backend(); }
   [[nodiscard]] JudgeKind kind() const override { return kMachine; }
   [[nodiscard]] bool has_guest() const override { return true; }
   Result<Trace> run(const Program& program) override;
+  // What they come to is what run() says of each. One that the host fails with, or that might disturb
+  // others, runs alone.
+  std::vector<Result<Trace>> run_many(std::span<const Program* const> programs) override;
+  [[nodiscard]] unsigned at_once() const override { return at_once_; }
+
+  // So many programs are under way at once, and their lists are made in one entry if the vCPU can. At
+  // the start: as it pays on this backend.
+  void set_at_once(unsigned programs);
+  // Of these, so many share an entry.
+  [[nodiscard]] unsigned most_together() const { return runner_->most_together(); }
 
   // Has the host note every page that the guest writes to, and holds it against what is known here:
   // frames handed out since the snapshot, and the engine's list. A finding otherwise. Costs a fault
@@ -26,41 +38,54 @@ class GuestJudge final : public Judge {
   Result<void> check_dirty_pages(bool on);
 
   [[nodiscard]] Machine& machine() { return *machine_; }
-  [[nodiscard]] const VcpuProcessor& processor() const { return *processor_; }
+  // What the next program gets its memory from.
+  [[nodiscard]] mmu::FrameAllocator& next_frames() {
+    return arenas_[cheap_drops_ ? 0 : next_ % arenas_.size()]->frames();
+  }
   void set_checking(Checking checking) {
-    for (Arena& arena : arenas_) arena.judge->set_checking(checking);
+    for (auto& arena : arenas_) arena->judge().set_checking(checking);
+    whole_->judge().set_checking(checking);
   }
 
  private:
-  // Shadow paging remembers which frames were page tables, until everything is dropped; and to drop
-  // everything waits for the host's other threads. So programs take turns in places of their own in
-  // guest memory, and only when each was used everything is dropped. Within its place every program
-  // finds the same.
-  struct Arena {
-    std::unique_ptr<World> world;
-    std::unique_ptr<MachineJudge> judge;
-    Gfn end;
+  // A program in its arena.
+  struct Lane {
+    Arena* arena;
+    const Program* program;
+    Result<Trace>* answer;
+    bool over = false;
   };
+  // Shadow paging remembers which frames were page tables, until everything is dropped; and to drop
+  // everything waits for the host's other threads. So programs take turns in arenas, and only when each
+  // was used everything is dropped.
   static constexpr std::uint64_t kArenaFrames = 1ULL << mmu::kMaxOrder;
   static constexpr unsigned kArenas = 40;
 
   GuestJudge() = default;
   Result<void> set_up();
-  Result<void> add_arena();
-  bool next_arena();  // whether the last program was in more than its own
-  Result<void> come_back(Trace& trace, bool spilled);
-  [[nodiscard]] bool may_be_written(Gfn frame) const;
+  Result<void> add_arenas(unsigned count);
+  Result<Gfn> take_memory(std::uint64_t blocks);
+  void run_lanes(std::span<Lane> lanes);
+  Result<void> advance(std::span<Lane> lanes);
+  void run_alone(const Program& program, Result<Trace>& answer);
+  void finish(std::span<Lane> lanes);
+  Result<void> check_dirty(std::span<Lane> lanes);
+  Arena& next_arena() { return *arenas_[next_++]; }
+  void make_room(std::size_t arenas);
+  void renew_vcpu();
 
   // In the order in which they need each other; destroyed in reverse.
   std::unique_ptr<Machine> machine_;
   std::unique_ptr<Vcpu> vcpu_;
   std::optional<LazySink> sink_;
-  std::optional<Engine> engine_;
-  std::optional<VcpuProcessor> processor_;
-  std::vector<Arena> arenas_;
-  std::size_t next_ = 0;  // whose turn it is
-  std::optional<Snapshot> snapshot_;
+  std::optional<ListRunner> runner_;
+  std::vector<std::unique_ptr<Arena>> arenas_;
+  std::unique_ptr<Arena> whole_;  // for a program that an arena is too small for
+  std::size_t next_ = 0;          // whose turn it is
+  unsigned at_once_ = 1;
+  bool cheap_drops_ = false;  // nothing is remembered of frames that were page tables
   bool check_dirty_pages_ = false;
+  std::vector<AccessList> lists_;
   std::vector<Gfn> dirty_;
 };
 
