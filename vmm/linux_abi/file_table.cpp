@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 
 #include "vmm/linux_abi/record_locks.hpp"
 #include "vmm/linux_abi/virtual_file.hpp"
@@ -41,71 +43,78 @@ std::shared_ptr<FileTable> FileTable::duplicate() const {
 }
 
 // Linux filp_close: closing any descriptor of a file ends the table's locks on it.
-void FileTable::drop(Slot& slot) {
-  const std::shared_ptr<OpenFile> file = std::move(slot.file);
-  slot = Slot{};
-  if (file && locks_ != nullptr && file->regular()) locks_->release(this, file->id());
+FileTable::Slots::iterator FileTable::drop(Slots::iterator at) {
+  const std::shared_ptr<OpenFile> file = std::move(at->second.file);
+  const auto next = slots_.erase(at);
+  if (locks_ != nullptr && file->regular()) locks_->release(this, file->id());
+  return next;
 }
 
 void FileTable::close_on_exec() {
-  for (Slot& slot : slots_)
-    if (slot.file && slot.close_on_exec) drop(slot);
+  for (auto at = slots_.begin(); at != slots_.end();) at = at->second.close_on_exec ? drop(at) : std::next(at);
 }
 
 bool FileTable::writes_to(mmu::FileId id) const {
-  return std::ranges::any_of(
-      slots_, [id](const Slot& s) { return s.file && s.file->regular() && s.file->writable() && s.file->id() == id; });
+  return std::ranges::any_of(slots_, [id](const auto& entry) {
+    const OpenFile& file = *entry.second.file;
+    return file.regular() && file.writable() && file.id() == id;
+  });
 }
 
 SysResult<int> FileTable::install(std::shared_ptr<OpenFile> file, bool close_on_exec, int from) {
   if (from < 0 || from >= limit_) return sys_error(EINVAL);
   int fd = from;
-  while (used(fd)) ++fd;
+  for (auto at = slots_.lower_bound(from); at != slots_.end() && at->first == fd; ++at) ++fd;
   if (fd >= limit_) return sys_error(EMFILE);
   return install_at(fd, std::move(file), close_on_exec);
 }
 
 SysResult<int> FileTable::install_at(int fd, std::shared_ptr<OpenFile> file, bool close_on_exec) {
   if (fd < 0 || fd >= limit_) return sys_error(EBADF);
-  const auto index = static_cast<std::size_t>(fd);
-  if (index >= slots_.size()) slots_.resize(index + 1);
-  if (slots_[index].file) drop(slots_[index]);
-  slots_[index] = Slot{std::move(file), close_on_exec};
+  if (const auto at = slots_.find(fd); at != slots_.end()) drop(at);
+  slots_.emplace(fd, Slot{std::move(file), close_on_exec});
   return fd;
 }
 
 SysResult<std::shared_ptr<OpenFile>> FileTable::get(int fd) const {
-  if (!used(fd)) return sys_error(EBADF);
-  return slots_[static_cast<std::size_t>(fd)].file;
+  const auto at = slots_.find(fd);
+  if (at == slots_.end()) return sys_error(EBADF);
+  return at->second.file;
 }
 
 SysResult<void> FileTable::close(int fd) {
-  if (!used(fd)) return sys_error(EBADF);
-  drop(slots_[static_cast<std::size_t>(fd)]);
+  const auto at = slots_.find(fd);
+  if (at == slots_.end()) return sys_error(EBADF);
+  drop(at);
   return {};
 }
 
 SysResult<bool> FileTable::close_on_exec(int fd) const {
-  if (!used(fd)) return sys_error(EBADF);
-  return slots_[static_cast<std::size_t>(fd)].close_on_exec;
+  const auto at = slots_.find(fd);
+  if (at == slots_.end()) return sys_error(EBADF);
+  return at->second.close_on_exec;
 }
 
 SysResult<void> FileTable::set_close_on_exec(int fd, bool on) {
-  if (!used(fd)) return sys_error(EBADF);
-  slots_[static_cast<std::size_t>(fd)].close_on_exec = on;
+  const auto at = slots_.find(fd);
+  if (at == slots_.end()) return sys_error(EBADF);
+  at->second.close_on_exec = on;
   return {};
 }
 
 std::vector<int> FileTable::open_numbers() const {
   std::vector<int> numbers;
-  for (std::size_t fd = 0; fd < slots_.size(); ++fd) {
-    if (slots_[fd].file) numbers.push_back(static_cast<int>(fd));
-  }
+  for (const auto& [fd, slot] : slots_) numbers.push_back(fd);
   return numbers;
 }
 
 void FileTable::close_range(unsigned first, unsigned last) {
-  for (std::size_t fd = first; fd <= last && fd < slots_.size(); ++fd) drop(slots_[fd]);
+  constexpr unsigned kHighest = std::numeric_limits<int>::max();
+  if (first > kHighest) return;
+  for (auto at = slots_.lower_bound(static_cast<int>(first)); at != slots_.end();) {
+    if (static_cast<unsigned>(at->first) > last) return;
+    at = drop(at);
+  }
 }
 
 }  // namespace faultline::vmm::linux_abi

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -88,13 +89,12 @@ class FileTable {
     std::shared_ptr<OpenFile> file;
     bool close_on_exec = false;
   };
-  [[nodiscard]] bool used(int fd) const {
-    return fd >= 0 && static_cast<std::size_t>(fd) < slots_.size() && slots_[static_cast<std::size_t>(fd)].file;
-  }
-  void drop(Slot& slot);
+  using Slots = std::map<int, Slot>;
+  // Closes it; what comes after it.
+  Slots::iterator drop(Slots::iterator at);
 
   RecordLocks* locks_;
-  std::vector<Slot> slots_;
+  Slots slots_;  // by number: the guest may choose high ones, in each of its processes
   int limit_ = kDefaultLimit;
 };
 

@@ -152,9 +152,10 @@ SyscallValue sys_close_range(Task& task, const SyscallArgs& args) {
     task.files().close_range(first, last);
     return 0;
   }
-  const auto limit = static_cast<std::uint32_t>(task.files().limit());
-  for (std::uint32_t fd = first; fd <= last && fd < limit; ++fd)
-    static_cast<void>(task.files().set_close_on_exec(static_cast<int>(fd), true));
+  for (const int fd : task.files().open_numbers()) {
+    const auto number = static_cast<std::uint32_t>(fd);
+    if (number >= first && number <= last) static_cast<void>(task.files().set_close_on_exec(fd, true));
+  }
   return 0;
 }
 

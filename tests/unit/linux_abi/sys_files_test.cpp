@@ -2,6 +2,7 @@
 // sys_attribute, sys_size.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
@@ -41,6 +42,27 @@ TEST_F(Files, TheTableHasALimit) {
   EXPECT_EQ(open(folder.path("f"), O_RDONLY), -EMFILE);
   EXPECT_EQ(call(SYS_dup2, 0, 4), -EBADF);
   EXPECT_EQ(call(SYS_fcntl, 0, F_DUPFD, 4), -EINVAL);
+}
+
+TEST_F(Files, AHighNumberCostsNoMoreThanALowOne) {
+  constexpr std::uint64_t kMost = 1U << 20;
+  put(kScratch, std::array<std::uint64_t, 2>{kMost, kMost});
+  ASSERT_EQ(call(SYS_setrlimit, RLIMIT_NOFILE, kScratch), 0);
+  folder.write("f", "");
+  const int fd = open(folder.path("f"), O_RDONLY);
+  const auto allocated = [] {
+    const auto info = ::mallinfo2();
+    return info.uordblks + info.hblkhd;
+  };
+  const std::size_t before = allocated();
+  ASSERT_EQ(call(SYS_dup2, fd, kMost - 1), static_cast<std::int64_t>(kMost) - 1);
+  EXPECT_LT(allocated() - before, 1U << 20);
+  EXPECT_EQ(call(SYS_fcntl, fd, F_DUPFD, kMost - 1), -EMFILE);
+  EXPECT_EQ(call(SYS_close_range, 3, ~0U, 4), 0);  // CLOSE_RANGE_CLOEXEC
+  EXPECT_EQ(call(SYS_fcntl, kMost - 1, F_GETFD), FD_CLOEXEC);
+  EXPECT_EQ(call(SYS_fcntl, fd, F_GETFD), 0);
+  EXPECT_EQ(call(SYS_close_range, 3, ~0U, 0), 0);
+  EXPECT_EQ(call(SYS_close, kMost - 1), -EBADF);
 }
 
 TEST_F(Files, FlagsBelongToDescriptorOrDescription) {
