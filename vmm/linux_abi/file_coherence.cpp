@@ -112,6 +112,19 @@ void FileCoherence::after_hole(const OpenFile& file, std::uint64_t offset, std::
   read_again(*mapping, offset, length);
 }
 
+void FileCoherence::after_dropped(const OpenFile& file, std::uint64_t offset, std::uint64_t length) {
+  const auto mapping = find(file);
+  if (!mapping) return;
+  const std::uint64_t last = length == 0 ? ~0ULL : last_byte(offset, length);
+  // A part of the last page will do where the file ends with it.
+  const bool at_end = last == mapping->file().size() - 1;
+  const Pgoff end = last == ~0ULL ? kLastPage : page_of(last + (at_end ? kPageSize : 1));
+  std::vector<Pgoff> pages;
+  for (auto at = mapping->pages().lower_bound(page_of(page_align(offset))); at != mapping->pages().end(); ++at)
+    if (at->first < end) pages.push_back(at->first);
+  for (const Pgoff page : pages) mapping->evict(page);
+}
+
 void FileCoherence::after_resize(const OpenFile& file, std::uint64_t before) {
   const auto mapping = find(file);
   if (!mapping) return;

@@ -36,6 +36,9 @@ class FileCoherence {
   // After the host file got a hole there: whole pages go from every mapping, private copies
   // aside, and the rest of the range is brought up to date (truncate_pagecache_range).
   void after_hole(const OpenFile& file, std::uint64_t offset, std::uint64_t length);
+  // After advice that [offset, offset + length) is not needed (length 0: all from `offset` on): whole
+  // pages that are clean and mapped nowhere leave the cache (invalidate_mapping_pages).
+  void after_dropped(const OpenFile& file, std::uint64_t offset, std::uint64_t length);
   // True when the guest maps the inode, or did: its pages are cached.
   [[nodiscard]] bool cached(const OpenFile& file) const { return find(file) != nullptr; }
   // fsync, and the end of the task.

@@ -76,13 +76,15 @@ SyscallValue flush(Task& task, int fd, int (*call)(int)) {
 SyscallValue sys_fsync(Task& t, const SyscallArgs& a) { return flush(t, a.i32(0), ::fsync); }
 SyscallValue sys_fdatasync(Task& t, const SyscallArgs& a) { return flush(t, a.i32(0), ::fdatasync); }
 
-// Advice changes nothing that can be seen.
+// Advice changes nothing that can be seen, but for how the next faults are counted.
 SyscallValue sys_fadvise64(Task& task, const SyscallArgs& args) {
   auto file = io_file(task, args.i32(0));
   if (!file) return propagate(file);
   const int error =
       ::posix_fadvise((*file)->host_fd(), static_cast<off_t>(args[1]), static_cast<off_t>(args[2]), args.i32(3));
-  return error == 0 ? SyscallValue(0) : SyscallValue(sys_error(error));
+  if (error != 0) return SyscallValue(sys_error(error));
+  if (args.i32(3) == POSIX_FADV_DONTNEED) task.coherence().after_dropped(**file, args[1], args[2]);
+  return SyscallValue(0);
 }
 
 }  // namespace

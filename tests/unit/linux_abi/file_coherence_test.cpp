@@ -57,6 +57,33 @@ TEST_F(Coherence, AStoreIsSeenByAReadCall) {
   EXPECT_EQ(get_bytes(kBuffer, 6), "AGAIN!");
 }
 
+// Pages that are not needed leave the guest's cache, as they leave the host's: those that are whole in the range, clean
+// and mapped nowhere.
+TEST_F(Coherence, PagesThatAreNotNeededLeaveTheCache) {
+  const int fd = prepare(std::string(3 * kPageSize + 100, 'a'));
+  constexpr std::uint64_t kFourPages = 4 * kPageSize;
+  const auto map = [&] {
+    return call(SYS_mmap, kMap, kFourPages, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+  };
+  const auto drop = [&](std::uint64_t offset, std::uint64_t length) {
+    EXPECT_EQ(call(SYS_fadvise64, fd, offset, length, POSIX_FADV_DONTNEED), 0);
+    return mm().vmas.lookup(Gva(kMap))->file->cached_pages();
+  };
+  ASSERT_EQ(map(), static_cast<std::int64_t>(kMap));
+  get_bytes(kMap, kFourPages);
+  EXPECT_EQ(drop(0, 0), 4u);  // mapped
+  store(kMap + kPageSize, "DIRTY");
+  ASSERT_EQ(call(SYS_munmap, kMap, kFourPages), 0);
+  ASSERT_EQ(map(), static_cast<std::int64_t>(kMap));
+  EXPECT_EQ(drop(1, 2 * kPageSize), 4u);  // page 1 is dirty, page 0 and 2 are not whole in it
+  EXPECT_EQ(drop(2 * kPageSize, kPageSize - 1), 4u);
+  EXPECT_EQ(drop(2 * kPageSize, kPageSize), 3u);
+  EXPECT_EQ(drop(3 * kPageSize, 100), 2u);  // whole, as far as the file goes
+  ASSERT_EQ(call(SYS_fsync, fd), 0);
+  EXPECT_EQ(drop(0, 0), 0u);
+  EXPECT_EQ(get_bytes(kMap + kPageSize, 5), "DIRTY");
+}
+
 TEST_F(Coherence, AStoreInAPrivateMappingStaysPrivate) {
   const int fd = prepare(std::string(6000, 'a'));
   ASSERT_EQ(map_file(fd, MAP_PRIVATE), static_cast<std::int64_t>(kMap));
