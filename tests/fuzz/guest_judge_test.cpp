@@ -74,6 +74,38 @@ TEST_P(GuestJudgeTest, AnAbsurdLengthIsJudged) {
                       << found->second_value;
 }
 
+// From the copy on, if it is between two names of the same bytes, and although accesses behind it were made.
+TEST_P(GuestJudgeTest, ACopyThroughAnAliasIsNotJudged) {
+  const std::string twice =
+      "map 1g 2p rw- shared,fixed memory 0\nmap 1g+4p 2p rw- shared,fixed memory 0\n"
+      "map 2m 1p rw- private,fixed memory 0\nread 1 2m\n";
+  const struct {
+    std::string copy;
+    bool judged;
+  } cases[] = {
+      {"copy 16 1g 1g+4p+8\n", false},       {"copy 16 1g 1g+4p+16\n", true},
+      {"copy 16 1g 1g+8\n", true},            // one name: defined
+      {"copy 64 1g+1p-8 1g+5p\n", false},     // its second page against the first
+      {"copy 64 1g+1p 1g+6p-8\n", true},      // faults behind the end: other bytes
+      {"copy 64 1g+2p-16 1g+6p-8\n", false},  // in its first part
+      {"copy 16 2m 1g+4p+8\n", false},        // a private page that is the file's still
+      {"copy 16 1g 2m+8\n", true},            // and none any more
+  };
+  for (const auto& c : cases) {
+    const auto program =
+        parse_text("faultline-fuzz 1\n" + twice + c.copy + "write 1 1g 0\nread 8 1g+4p\nread 1 null\n", "test");
+    ASSERT_TRUE(program) << program.error().message;
+    for (Judge* judge : {model_.get(), static_cast<Judge*>(guest_.get())}) {
+      const Trace trace = run(*judge, *program);
+      EXPECT_EQ(trace.complete(*program), c.judged) << judge->name() << ": " << c.copy;
+      if (c.judged) continue;
+      EXPECT_EQ(trace.steps.size(), 5U) << judge->name() << ": " << c.copy;
+      EXPECT_EQ(trace.steps.back().end, StepEnd::kNotJudged) << judge->name() << ": " << c.copy;
+      EXPECT_TRUE(trace.broken.empty()) << trace.broken.front();
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Backend, GuestJudgeTest, every_backend(), backend_name);
 
 }  // namespace

@@ -29,13 +29,6 @@ Kind kind_of(Op op) {
   }
 }
 
-// REP MOVSB loads ahead of its stores where it is quick, and looks at linear addresses to see whether
-// it may: of two names of one page it does not know.
-bool aliased(std::uint64_t from, const std::byte* source, std::uint64_t to, const std::byte* target) {
-  constexpr std::ptrdiff_t kAhead = 64;
-  return page_of(from) != page_of(to) && source - target < kAhead && target - source < kAhead;
-}
-
 bool allows(const ModelTlb::Page& cached, Kind kind) {
   if (kind == Kind::kFetch) return cached.execute;
   return !writes(kind) || cached.allows_write();
@@ -225,10 +218,6 @@ const ModelProcessor::Judged* ModelProcessor::attempt_string(const Operation& ac
     part_ = {to, 1, Kind::kWrite};
     judge(part_, judged_);
     if (judged_.verdict != Verdict::kAllowed) return &judged_;
-    if (copies && aliased(from, source, to, judged_.data)) {
-      judged_.verdict = Verdict::kUndefined;
-      return &judged_;
-    }
     use(part_, judged_);
     for (std::uint64_t i = 0; i < bytes; ++i) judged_.data[i] = copies ? source[i] : filler;
     done_ += bytes;

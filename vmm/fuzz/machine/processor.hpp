@@ -22,6 +22,7 @@ enum class AfterFault : std::uint8_t {
 };
 
 // Who hears of what the accesses do. `index` counts from the first access of the run.
+// It may have heard enough, and say kStop to the next fault: what was made since does not count.
 class AccessSink {
  public:
   virtual ~AccessSink() = default;
