@@ -46,7 +46,8 @@ Examples:
   faultline fuzz minimize --judges reference,model crash-0a1b2c    what libFuzzer left)";
 constexpr const char* kFuzzRunFooter =
     R"(Shows each step of the program in FILE (text or binary form, or a finding's folder: what was left of its program) as
-each judge saw it; > is where they part.
+each judge saw it; > is where they part. Two judges are compared in what both know: the reference has no page tables and
+no faults, linux no Accessed and Dirty.
 Exit status: 0 they agree; 1 they disagree, known deviations aside; 2 the file cannot be used; 125 a judge is missing.
 
 Examples:
