@@ -5,6 +5,7 @@
 
 #include "tests/fuzz/backend_fixture.hpp"
 #include "tests/fuzz/trace_text.hpp"
+#include "tests/vcpu/vcpu_test.hpp"
 #include "vmm/fuzz/generate.hpp"
 #include "vmm/fuzz/text.hpp"
 #include "vmm/run/backend.hpp"
@@ -16,7 +17,9 @@ std::vector<Program> generated(unsigned count, std::uint64_t seed) {
   std::vector<Program> programs;
   for (unsigned i = 0; i < count; ++i) {
     std::mt19937_64 random(seed + i);
-    programs.push_back(generate(random, {.raw = i % 10 == 7, .failures = i % 4 == 1}));
+    Program& made = programs.emplace_back(generate(random, {.raw = i % 10 == 7, .failures = i % 4 == 1}));
+    // Its single-step trap comes before the instruction that IRETQ goes to, over and over.
+    if (vmm::testing::on_tcg()) std::erase_if(made.operations, [](const Operation& o) { return o.op == Op::kFetch; });
   }
   return programs;
 }
@@ -59,6 +62,10 @@ TEST_P(TogetherTest, EachIsAsItIsAlone) {
   EXPECT_EQ(alone.cost.steps, 0U);
   EXPECT_EQ(alone.cost.faults, together.cost.faults);
   EXPECT_LE(alone.cost.list_ends, together.cost.list_ends + together.cost.steps) << "a signal may end a list, too";
+  RecordProperty("entries_alone", std::to_string(alone.cost.entries));
+  RecordProperty("entries_together", std::to_string(together.cost.entries));
+  RecordProperty("list_ends_alone", std::to_string(alone.cost.list_ends));
+  RecordProperty("list_ends_together", std::to_string(together.cost.list_ends));
   const bool can_step = guest_->most_together() > 1;
   EXPECT_EQ(can_step, backend() == "kvm");
   if (!can_step) {
@@ -95,7 +102,7 @@ TEST_P(TogetherTest, AProgramThatWantsMoreThanAnArenaGetsIt) {
     EXPECT_EQ(step.end, StepEnd::kDone);
     EXPECT_GE(step.result, 0) << "memory is not short";
   }
-  EXPECT_THAT(trace->broken, testing::IsEmpty());
+  EXPECT_THAT(trace->broken, ::testing::IsEmpty());
   const auto after = guest_->run(large);
   ASSERT_TRUE(after);
   EXPECT_EQ(text_of(*after), text_of(*trace));
@@ -193,7 +200,7 @@ TEST_P(FailingTest, AFailureIsOfTheProgramThatFailsAlone) {
     const bool dies = i == 2 || i == 4;
     ASSERT_EQ(answers[i].has_value(), !dies) << i;
     const std::string said = dies ? answers[i].error().message : text_of(*answers[i]);
-    EXPECT_THAT(said, testing::HasSubstr(dies ? "it broke" : text_of(*before)));
+    EXPECT_THAT(said, ::testing::HasSubstr(dies ? "it broke" : text_of(*before)));
   }
   EXPECT_EQ(machine.vcpus, 1U + 1 + 2) << "one after the failure of all, and after each of those that failed alone";
   const auto after = (*judge)->run(sound);
