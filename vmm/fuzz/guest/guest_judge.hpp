@@ -8,7 +8,7 @@ namespace faultline::vmm::fuzz {
 
 class GuestJudge final : public Judge {
  public:
-  static constexpr std::uint64_t kBytes = 256ULL << 20;  // one memory slot
+  static constexpr std::uint64_t kBytes = 512ULL << 20;
   // At most so many programs are under way at once.
   static constexpr unsigned kMostTogether = 16;
 
@@ -56,10 +56,11 @@ class GuestJudge final : public Judge {
     bool over = false;
   };
   // Shadow paging remembers which frames were page tables, until everything is dropped; and to drop
-  // everything waits for the host's other threads. So programs take turns in arenas, and only when each
-  // was used everything is dropped.
+  // everything waits for the host's other threads. So programs take turns in arenas, and when each of one
+  // half was used everything is dropped, while they go on in the other. So many that this is over by the
+  // time that they come back: of each arena no more is touched than programs need, 13 MiB of all.
   static constexpr std::uint64_t kArenaFrames = 1ULL << mmu::kMaxOrder;
-  static constexpr unsigned kArenas = 40;
+  static constexpr unsigned kArenas = 104;
 
   GuestJudge() = default;
   Result<void> set_up();
