@@ -1,5 +1,6 @@
 // The bash completion, driven as bash drives it.
 #include "tests/cli/cli.hpp"
+#include "tests/support/scratch_folder.hpp"
 
 namespace faultline::test {
 namespace {
@@ -9,7 +10,8 @@ std::string complete(const std::string& words) {
   const std::string script = "source \"$0\"; COMP_WORDS=(" + words +
                              "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _faultline; echo \"${COMPREPLY[*]}\"";
   const std::string file = std::string(FAULTLINE_SOURCE) + "/tools/completion/faultline.bash";
-  const auto result = run_process({.argv = {"/bin/bash", "-c", script, file}});
+  static const ScratchFolder empty;  // files are offered, too
+  const auto result = run_process({.argv = {"/bin/bash", "-c", script, file}, .folder = empty.path()});
   EXPECT_EQ(result.err, "");
   return result.out;
 }
@@ -41,7 +43,7 @@ TEST(CompletionTest, OfTheFuzzer) {
   EXPECT_EQ(complete("faultline fuzz --jobs 2 --ra"), "--raw\n");
   EXPECT_EQ(complete("faultline fuzz generate --op"), "--operations\n");
   EXPECT_EQ(complete("faultline fuzz --op"), "\n");  // of generate alone
-  EXPECT_EQ(complete("faultline fuzz replay --"), "--judges --backend --help\n");
+  EXPECT_EQ(complete("faultline fuzz replay --"), "--judges --backend --known --help\n");
   const std::string folder = std::string(FAULTLINE_SOURCE) + "/tools/completion/";
   for (const char* before : {"", "replay ", "minimize ", "run ", "--known ", "--jobs 2 "})
     EXPECT_EQ(complete("faultline fuzz " + std::string(before) + folder + "fault"), folder + "faultline.bash\n");
