@@ -106,6 +106,19 @@ TEST_P(GuestJudgeTest, ACopyThroughAnAliasIsNotJudged) {
   }
 }
 
+// A store that faults with and without a flip says nothing about what a load behind it finds.
+TEST_P(GuestJudgeTest, AFaultDoesNotMakeAFlipKnown) {
+  const auto program = parse_text(
+      "faultline-fuzz 1\nmap 512g 1p r-- private,fixed anonymous 0\nread 1 512g\nflip-entry 512g 1 2\n"
+      "write 1 512g 0\ncopy 1 512g 512g\n",
+      "test");
+  ASSERT_TRUE(program) << program.error().message;
+  const Trace model = run(*model_, *program);
+  EXPECT_EQ(model.steps.at(3).end, StepEnd::kSignal);
+  EXPECT_EQ(model.steps.at(4).end, StepEnd::kNotJudged);
+  EXPECT_FALSE(compare(*program, model, run(*guest_, *program)));
+}
+
 INSTANTIATE_TEST_SUITE_P(Backend, GuestJudgeTest, every_backend(), backend_name);
 
 }  // namespace

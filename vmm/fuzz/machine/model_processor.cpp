@@ -66,8 +66,9 @@ AfterFault ModelProcessor::report(const Judged& denied, AccessSink& sink, std::s
   }
   const model::Outcome& outcome = denied.outcome;
   if (outcome.vector != model::kPageFault) return sink.exception(index, outcome.vector, outcome.error);
+  // A fault drops what the processor has cached of the page, but not what shadow tables have: a flip is not known by
+  // it.
   tlb_.drop(controls_.root, outcome.cr2.page());
-  forget_flips_at(outcome.cr2.page());
   return sink.page_fault(index, outcome.cr2, mmu::ErrorCode(outcome.error));
 }
 
