@@ -110,8 +110,14 @@ TEST_P(TogetherTest, AProgramThatWantsMoreThanAnArenaGetsIt) {
 
 TEST_P(TogetherTest, WritesStayInTheirArenas) {
   if (backend() != "kvm") GTEST_SKIP() << "no log of dirty pages";
+  if (guest_->machine().sink().tables_reusable_after_flush())
+    GTEST_SKIP() << "two-dimensional paging: KVM makes writable, and notes, what is only read";
   ASSERT_TRUE(guest_->check_dirty_pages(true));
-  const auto programs = generated(40, 7'000'000);
+  auto programs = generated(40, 7'000'000);
+  // Those that corrupt page tables may write anywhere.
+  std::erase_if(programs, [](const Program& p) {
+    return std::ranges::any_of(p.operations, [](const Operation& o) { return row(o.op).op_class == OpClass::kRaw; });
+  });
   for (const std::string& text : run(programs, GuestJudge::kMostTogether).text)
     EXPECT_EQ(text.find("broken"), std::string::npos) << text;
 }
