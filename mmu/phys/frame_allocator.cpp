@@ -8,7 +8,7 @@
 
 namespace faultline::mmu {
 
-FrameAllocator::FrameAllocator(PhysMemory memory, Gfn first, ExtendHook extend)
+FrameAllocator::FrameAllocator(PhysMemory memory, Gfn first, ExtendHook extend, std::optional<Gfn> reserved_end)
     // calloc of this size is an anonymous mapping: untouched metadata costs nothing.
     : memory_(memory),
       frames_(static_cast<Frame*>(std::calloc(memory.frames(), sizeof(Frame)))),
@@ -20,7 +20,9 @@ FrameAllocator::FrameAllocator(PhysMemory memory, Gfn first, ExtendHook extend)
       metadata_limit_(kMetadataFloor + memory.frames() * kPageSize) {
   FL_CHECK(frames_ != nullptr);
   FL_CHECK(first.raw() > 0 && first.raw() <= memory.frames() && memory.frames() <= 0xffff'ffffULL);
-  for (std::uint64_t f = 0; f < first.raw(); ++f) frames_[f].kind = FrameKind::kReserved;
+  const Gfn reserved = reserved_end.value_or(first);
+  FL_CHECK(reserved <= first);
+  for (std::uint64_t f = 0; f < reserved.raw(); ++f) frames_[f].kind = FrameKind::kReserved;
 }
 
 void FrameAllocator::push(std::uint64_t frame, unsigned order) {

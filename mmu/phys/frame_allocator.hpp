@@ -33,8 +33,10 @@ class FrameAllocator {
   // the memory cannot be made available (then the allocation fails). vmm adds KVM slots here.
   using ExtendHook = std::function<bool(Gfn end)>;
 
-  // Manages frames [first, memory.frames()); those below `first` stay kReserved.
-  FrameAllocator(PhysMemory memory, Gfn first, ExtendHook extend = {});
+  // Manages frames [first, memory.frames()); those below `first` stay kReserved. Where several share
+  // the memory, `reserved_end` says which are nobody's: what lies between it and `first` is another
+  // allocator's, and takes no metadata here.
+  FrameAllocator(PhysMemory memory, Gfn first, ExtendHook extend = {}, std::optional<Gfn> reserved_end = {});
 
   // A block of 2^order frames with refcount 1 each, or nothing when memory is short.
   [[nodiscard]] std::optional<Gfn> allocate(FrameKind kind, Zeroing zeroing, unsigned order = 0);

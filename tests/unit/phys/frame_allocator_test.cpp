@@ -30,6 +30,15 @@ TEST_F(FrameAllocatorTest, HandsOutNeighboursInOrder) {
   EXPECT_EQ(frames.check_invariants(), std::nullopt);
 }
 
+TEST_F(FrameAllocatorTest, SeveralShareTheMemory) {
+  FrameAllocator other(memory, Gfn(64), {}, Gfn(8));
+  EXPECT_EQ(other.at(Gfn(7)).kind, FrameKind::kReserved);
+  EXPECT_EQ(other.at(Gfn(8)).kind, FrameKind::kUntouched);
+  EXPECT_EQ(other.allocate(FrameKind::kAnon, Zeroing::kNeeded), Gfn(64));
+  EXPECT_EQ(other.total_frames(), memory.frames() - 64);
+  EXPECT_EQ(other.check_invariants(), std::nullopt);
+}
+
 TEST_F(FrameAllocatorTest, GivesEveryFrameOnceAndTakesAllBack) {
   FrameAllocator frames(memory, Gfn(3));
   std::set<std::uint64_t> seen;

@@ -1,22 +1,8 @@
 #include "vmm/fuzz/guest/arena.hpp"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 
 namespace faultline::vmm::fuzz {
-
-namespace {
-
-// An allocator has metadata of all frames below its own. Those from `from` on are other arenas', which this one
-// never meets: the host gets the memory back, and with it they are as frames that nobody touched.
-void forget_metadata(mmu::FrameAllocator& frames, Gfn from) {
-  const std::uint64_t start = page_align(reinterpret_cast<std::uintptr_t>(&frames.at(from)));
-  const std::uint64_t end = reinterpret_cast<std::uintptr_t>(&frames.at(frames.first())) & ~(kPageSize - 1);
-  if (start < end) ::madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED);
-}
-
-}  // namespace
 
 Result<std::unique_ptr<Arena>> Arena::create(Machine& machine, LazySink& sink, ListRunner& runner, Place place) {
   FL_CHECK(place.first.raw() % (1ULL << mmu::kMaxOrder) == 0);
@@ -32,8 +18,8 @@ Result<void> Arena::set_up(Machine& machine, LazySink& sink, ListRunner& runner)
     short_ = short_ || end > place_.end;
     return end <= place_.end;
   };
-  frames_ = std::make_unique<mmu::FrameAllocator>(machine.frames().memory(), place_.first, has_room);
-  forget_metadata(*frames_, machine.frames().first());
+  frames_ = std::make_unique<mmu::FrameAllocator>(machine.frames().memory(), place_.first, has_room,
+                                                  machine.frames().first());
   auto engine = Engine::create(*frames_);
   if (!engine) return tl::unexpected(engine.error());
   engine_.emplace(std::move(*engine));
