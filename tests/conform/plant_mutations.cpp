@@ -15,10 +15,10 @@ namespace {
 
 // In an order in which each finds what it needs.
 const std::vector<std::string> kFiles = {
-    "mmu/arch/error_code.hpp",   "mmu/arch/paging_mode.hpp", "mmu/arch/pte.hpp",          "mmu/arch/swap_entry.hpp",
-    "mmu/arch/narrow_pte.hpp",   "mmu/phys/phys_memory.hpp", "mmu/pgtable/slot.hpp",      "mmu/pgtable/walk.hpp",
-    "mmu/pgtable/walk_with.hpp", "mmu/pgtable/walk.cpp",     "mmu/pgtable/translate.hpp", "mmu/pgtable/translate.cpp",
-    "mmu/pgtable/pdpte.hpp",     "mmu/pgtable/pdpte.cpp",    "vmm/conform/mmu_walker.cpp"};
+    "mmu/arch/error_code.hpp",   "mmu/arch/paging_mode.hpp",  "mmu/arch/pte.hpp",         "mmu/arch/swap_entry.hpp",
+    "mmu/arch/narrow_pte.hpp",   "mmu/arch/vector.hpp",       "mmu/phys/phys_memory.hpp", "mmu/pgtable/slot.hpp",
+    "mmu/pgtable/walk.hpp",      "mmu/pgtable/walk_with.hpp", "mmu/pgtable/walk.cpp",     "mmu/pgtable/translate.hpp",
+    "mmu/pgtable/translate.cpp", "mmu/pgtable/pdpte.hpp",     "mmu/pgtable/pdpte.cpp",    "vmm/conform/mmu_walker.cpp"};
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
