@@ -39,6 +39,9 @@ std::size_t terminal_columns() {
 
 double seconds(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }
 
+// Some judge had a guest that ran or waited.
+bool has_guest(const CampaignProgress& s) { return s.session[Count::kGuestNs] + s.session[Count::kGuestWaitNs] > 0; }
+
 }  // namespace
 
 std::string progress_line(const CampaignProgress& s, std::size_t columns) {
@@ -50,10 +53,11 @@ std::string progress_line(const CampaignProgress& s, std::size_t columns) {
       fmt::format("coverage {:.1f}%", s.coverage.percent()),
       fmt::format("corpus {}", s.corpus),
       short_count(s.session[Count::kFaults]) + " faults",
-      fmt::format("guest {:.0f}%", s.in_guest()),
+      has_guest(s) ? fmt::format("guest {:.0f}%", s.in_guest()) : std::string(),
   };
   std::string line = parts.front();
-  for (std::size_t i = 1; i < parts.size() && line.size() + 2 + parts[i].size() < columns; ++i) line += "  " + parts[i];
+  for (std::size_t i = 1; i < parts.size() && line.size() + 2 + parts[i].size() < columns; ++i)
+    if (!parts[i].empty()) line += "  " + parts[i];
   return line;
 }
 
@@ -105,19 +109,21 @@ std::string time_text(const CampaignProgress& s) {
     add(s.names.judges[i], judge.ns,
         fmt::format("{} runs{}", judge.programs, judge.errors == 0 ? "" : fmt::format(", {} failed", judge.errors)));
   }
-  add("in guest", count(Count::kGuestNs),
-      fmt::format("{:.1f} entries a program, {:.1f} lists of accesses behind one another",
-                  each(count(Count::kEntries), count(Count::kPrograms)),
-                  each(count(Count::kListEnds) + count(Count::kInnerEnds), count(Count::kListEnds))));
-  add("guest's control", count(Count::kControlNs),
-      fmt::format("registers, translations dropped: all of them {} times", count(Count::kDrops)));
-  add("guest's waiting", count(Count::kGuestWaitNs), "for programs");
+  if (has_guest(s)) {
+    add("in guest", count(Count::kGuestNs),
+        fmt::format("{:.1f} entries a program, {:.1f} lists of accesses behind one another",
+                    each(count(Count::kEntries), count(Count::kPrograms)),
+                    each(count(Count::kListEnds) + count(Count::kInnerEnds), count(Count::kListEnds))));
+    add("guest's control", count(Count::kControlNs),
+        fmt::format("registers, translations dropped: all of them {} times", count(Count::kDrops)));
+    add("guest's waiting", count(Count::kGuestWaitNs), "for programs");
+  }
   add("generate", count(Count::kGenerateNs));
   add("compare", count(Count::kCompareNs));
   add("relations", count(Count::kRelationNs), fmt::format("{} runs", count(Count::kRelations)));
   add("shrink", count(Count::kShrinkNs));
   add("files", count(Count::kFilesNs));
-  add("waiting", count(Count::kWaitNs), "for the guest");
+  if (has_guest(s)) add("waiting", count(Count::kWaitNs), "for the guest");
   return text;
 }
 
