@@ -4,13 +4,15 @@
 
 #include <algorithm>
 
+#include "mmu/arch/vector.hpp"
 #include "vmm/fuzz/layout.hpp"
 
 namespace faultline::vmm::fuzz {
 namespace {
 
+using mmu::vector::kDebug;
+
 constexpr std::uint64_t kUserFlags = 0x202, kTrapFlag = 0x100, kSyscallBytes = 2;
-constexpr unsigned kDebug = 1;
 // An access faults a few times at most; a copy for each of its pages.
 constexpr std::uint64_t kMaxEventsOfList = 64 * Engine::kMaxRecords;
 

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "mmu/arch/vector.hpp"
 #include "mmu/fault/fault.hpp"
 #include "vmm/fuzz/layout.hpp"
 #include "vmm/fuzz/machine/alias.hpp"
@@ -17,7 +18,6 @@ namespace faultline::vmm::fuzz {
 namespace {
 
 constexpr int kSiKernel = 0x80;
-constexpr unsigned kStackFault = 12;
 
 // Where an access is; of one with two places, the one that is stored to.
 Gva place_of(const Operation& operation) {
@@ -195,7 +195,7 @@ AfterFault Executor::exception(std::size_t index, unsigned vector, std::uint32_t
   StepResult& step = trace_.steps[first_ + index];
   const mmu::Walk walk = world_.mm().tables().walk(place_of(accesses_[index]));
   step.features.push_back(exception_feature(touch_of(accesses_[index].op), walk, controls_));
-  return signalled(step, vector == kStackFault ? SIGBUS : SIGSEGV, kSiKernel, 0, error);
+  return signalled(step, vector == mmu::vector::kStackFault ? SIGBUS : SIGSEGV, kSiKernel, 0, error);
 }
 
 void Executor::made(std::size_t index, std::span<const std::uint8_t> loaded) {
