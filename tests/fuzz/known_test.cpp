@@ -78,6 +78,30 @@ TEST(Known, EachPartOfARuleCounts) {
   EXPECT_NE(explained(r, wrong_error()), nullptr) << "the step itself";
 }
 
+TEST(Known, ARuleMayAskForAnAccessAcrossPages) {
+  Json r = rule();
+  r["across"] = {"write *"};
+  const auto parsed = KnownDeviations::parse(file({r}), "f.json");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  constexpr std::int32_t kEnd = kPageSize;
+  const auto explains = [&](std::vector<Operation> operations) {
+    Disagreement d = wrong_error();
+    d.step = operations.size() - 1;
+    return parsed->explains({std::move(operations)}, d) != nullptr;
+  };
+  EXPECT_FALSE(explains({write_at({0, kEnd - 4}, 4)}));
+  EXPECT_TRUE(explains({write_at({0, kEnd - 3}, 4)}));
+  EXPECT_TRUE(explains({write_at({0, kEnd - 1}, 2), write_at({0, 8}, 4)})) << "before the step";
+  EXPECT_FALSE(explains({read_at({0, kEnd - 1}, 2), write_at({0, 8}, 4)})) << "another pattern";
+  r["across"] = {"fetch *"};
+  const auto fetches = KnownDeviations::parse(file({r}), "f.json");
+  ASSERT_TRUE(fetches);
+  const Operation fetch{Op::kFetch, {pack({0, kEnd - 1})}}, within{Op::kFetch, {pack({0, kEnd - 2})}};
+  Disagreement d = wrong_error();
+  EXPECT_NE(fetches->explains({{fetch, write_at({0, 8}, 4)}}, d), nullptr);
+  EXPECT_EQ(fetches->explains({{within, write_at({0, 8}, 4)}}, d), nullptr);
+}
+
 TEST(Known, OneRuleMayBeOfSeveralFields) {
   Json r = rule();
   r["field"] = {"counts", "err*"};

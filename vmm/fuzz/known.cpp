@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "vmm/fuzz/layout.hpp"
 #include "vmm/fuzz/text.hpp"
 
 // known-deviations.json, made part of the program by CMake.
@@ -58,15 +59,16 @@ struct Key {
   std::string Rule::*text = nullptr;
   std::vector<std::string> Rule::*list = nullptr;
 };
-constexpr std::array<Key, 9> kKeys{{{"id", Shape::kText, true, &Rule::id},
-                                    {"judges", Shape::kPair, true, nullptr, &Rule::judges},
-                                    {"field", Shape::kPatterns, true, nullptr, &Rule::field},
-                                    {"op", Shape::kPatterns, true, nullptr, &Rule::op},
-                                    {"with", Shape::kPatterns, false, nullptr, &Rule::with},
-                                    {"values", Shape::kPair, false, nullptr, &Rule::values},
-                                    {"backend", Shape::kPattern, false, &Rule::backend},
-                                    {"reason", Shape::kText, true, &Rule::reason},
-                                    {"source", Shape::kText, true, &Rule::source}}};
+constexpr std::array<Key, 10> kKeys{{{"id", Shape::kText, true, &Rule::id},
+                                     {"judges", Shape::kPair, true, nullptr, &Rule::judges},
+                                     {"field", Shape::kPatterns, true, nullptr, &Rule::field},
+                                     {"op", Shape::kPatterns, true, nullptr, &Rule::op},
+                                     {"with", Shape::kPatterns, false, nullptr, &Rule::with},
+                                     {"across", Shape::kPatterns, false, nullptr, &Rule::across},
+                                     {"values", Shape::kPair, false, nullptr, &Rule::values},
+                                     {"backend", Shape::kPattern, false, &Rule::backend},
+                                     {"reason", Shape::kText, true, &Rule::reason},
+                                     {"source", Shape::kText, true, &Rule::source}}};
 
 // Error: what is wrong with `value`, for after the place.
 Result<std::string> read_text(const Json& value, bool pattern) {
@@ -133,15 +135,38 @@ bool any(const std::vector<std::string>& patterns, const std::string& text) {
   return std::ranges::any_of(patterns, [&text](const std::string& p) { return match(p, text); });
 }
 
+// An access that begins in one page and ends in another.
+bool is_across(const Operation& o) {
+  constexpr std::uint64_t kFetchBytes = 2;  // of the longest instruction that there is
+  const OpRow& r = row(o.op);
+  if (r.op_class != OpClass::kAccess) return false;
+  const auto bytes = o.op == Op::kFetch ? kFetchBytes : static_cast<std::uint64_t>(o.operands[0]);
+  for (std::size_t i = 0; i < kMaxOperands; ++i) {
+    if (r.operands[i] != OperandKind::kAddress) continue;
+    if (address_of(unpack_address(o.operands[i])).page_offset() + bytes > kPageSize) return true;
+  }
+  return false;
+}
+
+std::span<const Operation> up_to(const Program& program, std::size_t step) {
+  return std::span(program.operations).first(std::min(step + 1, program.operations.size()));
+}
+
 // Whether each pattern of `with` has an operation up to `step`.
 bool accompanied(const Program& program, std::size_t step, const std::vector<std::string>& with) {
   if (with.empty()) return true;
   std::vector<std::string> lines;
-  for (std::size_t i = 0; i <= step && i < program.operations.size(); ++i)
-    lines.push_back(to_text(program.operations[i]));
+  for (const Operation& o : up_to(program, step)) lines.push_back(to_text(o));
   return std::ranges::all_of(with, [&lines](const std::string& p) {
     return std::ranges::any_of(lines, [&p](const std::string& line) { return match(p, line); });
   });
+}
+
+// Whether an access across pages, up to `step`, matches one of `across`.
+bool crossed(const Program& program, std::size_t step, const std::vector<std::string>& across) {
+  return across.empty() || std::ranges::any_of(up_to(program, step), [&across](const Operation& o) {
+           return is_across(o) && any(across, to_text(o));
+         });
 }
 
 }  // namespace
@@ -156,7 +181,8 @@ bool Rule::matches(const Program& program, const Disagreement& d) const {
   const bool turned = match(judges[0], d.second) && match(judges[1], d.first) && said(d.second_value, d.first_value);
   if (!as_is && !turned) return false;
   const bool end = d.step >= program.operations.size();
-  return any(op, end ? "end" : to_text(program.operations[d.step])) && accompanied(program, d.step, with);
+  return any(op, end ? "end" : to_text(program.operations[d.step])) && accompanied(program, d.step, with) &&
+         crossed(program, d.step, across);
 }
 
 Result<KnownDeviations> KnownDeviations::parse(std::string_view text, const std::string& file_name) {

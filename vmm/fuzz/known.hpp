@@ -7,6 +7,8 @@
 //     "field": ["P", ...],     patterns of Disagreement::field, one of them; a single one needs no list
 //     "op": ["P", ...],        the same of the step's operation in text form; "end" is the end
 //     "with": ["P", ...],      each matches the text form of some operation up to the step (optional)
+//     "across": ["P", ...],    one matches the text form of an access up to the step that begins in one
+//                              page and ends in another (optional)
 //     "values": ["P", "P"],    patterns of what each judge said, in the order of "judges" (optional)
 //     "backend": "P",          pattern of the name of one of the judges, or of the backend (optional)
 //     "reason": "...",         why that is no bug
@@ -27,7 +29,7 @@ namespace faultline::vmm::fuzz {
 struct Rule {
   std::string id, reason, source, backend;
   std::vector<std::string> judges, values;  // two, or none of values
-  std::vector<std::string> field, op, with;
+  std::vector<std::string> field, op, with, across;
   [[nodiscard]] bool matches(const Program& program, const Disagreement& disagreement) const;
 };
 
