@@ -197,14 +197,20 @@ TEST_F(WorldTest, TellsOfAZeroPageThatWasWrittenUnlessTablesAreCorrupt) {
 
 // A page of the cache with something else in it than the file, and nobody who would write it back.
 TEST_F(WorldTest, TellsOfAStoreThatWouldBeLost) {
-  begin();
-  map(FileOperand::kMemory, MAP_SHARED, 2);
-  EXPECT_TRUE(store(kAt + kPageSize, 'x'));
-  const Gfn frame = *world->mapping(FileOperand::kMemory)->find(Pgoff(1));
-  ASSERT_TRUE(mmu::do_munmap(world->mm(), kAt, 2 * kPageSize));
-  ASSERT_TRUE(frames.at(frame).dirty);
-  frames.at(frame).dirty = false;
-  EXPECT_THAT(world->end(processor), ElementsAre("page 1 of a file is clean, and not what the file has"));
+  for (const bool corrupt : {false, true}) {
+    begin();
+    map(FileOperand::kMemory, MAP_SHARED, 2);
+    EXPECT_TRUE(store(kAt + kPageSize, 'x'));
+    const Gfn frame = *world->mapping(FileOperand::kMemory)->find(Pgoff(1));
+    ASSERT_TRUE(mmu::do_munmap(world->mm(), kAt, 2 * kPageSize));
+    ASSERT_TRUE(frames.at(frame).dirty);
+    frames.at(frame).dirty = false;
+    if (corrupt) world->expect_corruption();
+    if (corrupt)
+      EXPECT_THAT(world->end(processor), IsEmpty()) << "a private page whose entry was made writable";
+    else
+      EXPECT_THAT(world->end(processor), ElementsAre("page 1 of a file is clean, and not what the file has"));
+  }
 }
 
 TEST_F(WorldTest, ChecksEveryAddressSpace) {

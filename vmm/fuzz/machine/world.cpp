@@ -79,7 +79,7 @@ std::vector<std::string> World::end(Processor& processor) {
     mm.reset();
   }
   for (auto& file : files_) {
-    if (auto lost = lost_store(*file, parts_.frames)) broken.push_back(std::move(*lost));
+    if (auto lost = corrupted_ ? std::nullopt : lost_store(*file, parts_.frames)) broken.push_back(std::move(*lost));
     file.reset();
   }
   cache_.reset();

@@ -61,7 +61,8 @@ class World {
   [[nodiscard]] mmu::FrameAllocator& frames() const { return parts_.frames; }
   // Memory as every program finds it, and leaves it.
   [[nodiscard]] const mmu::FrameAllocator::Mark& mark() const { return mark_; }
-  // This program corrupts page tables: it may write where it has no right to, the zero page included.
+  // This program corrupts page tables: it may write where it has no right to: the zero page, pages of a
+  // file that nobody would write back.
   void expect_corruption() { corrupted_ = true; }
   // Nothing that any processor has cached is used any more.
   void drop_translations() { parts_.sink.drop_all(); }
