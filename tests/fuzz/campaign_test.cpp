@@ -3,9 +3,11 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -338,13 +340,29 @@ TEST(Campaign, ASignalEndsItInOrder) {
   EXPECT_EQ(json["kept"], list_folder(folder.path("corpus"))->size());
 }
 
+// all_met() of two processes: neither goes on before the other has begun, nor is done at once.
+FakeJudge::Answer met_together() {
+  void* const shared =
+      ::mmap(nullptr, sizeof(std::atomic<int>), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  FL_CHECK(shared != MAP_FAILED);
+  return [begun = new (shared) std::atomic<int>(0), first = true](const Program& program) mutable {
+    constexpr useconds_t kMillisecond = 1000;
+    constexpr int kMostMilliseconds = 30'000;
+    if (std::exchange(first, false)) ++*begun;
+    for (int i = 0; *begun < 2 && i < kMostMilliseconds; ++i) ::usleep(kMillisecond);
+    ::usleep(kMillisecond);
+    return all_met(program);
+  };
+}
+
 TEST(Campaign, SeveralProcessesShareOne) {
   const ScratchFolder folder;
+  const FakeJudge::Answer met = met_together();
   auto settings = settings_in(folder.path(), 400);
   settings.seed = 1;
-  const pid_t first = start_campaign(settings, judges_of(all_met, mistaken));
+  const pid_t first = start_campaign(settings, judges_of(met, mistaken));
   settings.seed = 2;
-  const pid_t second = start_campaign(settings, judges_of(all_met, mistaken));
+  const pid_t second = start_campaign(settings, judges_of(met, mistaken));
   EXPECT_EQ(status_of(first), 0);
   EXPECT_EQ(status_of(second), 0);
   EXPECT_EQ(findings_in(folder.path()).size(), 1U);
