@@ -15,14 +15,6 @@ namespace faultline::mmu::testing {
 
 namespace {
 
-// Sanitizers keep books of every address in memory of the native process, and that has tables too:
-// their number is compared in the other builds.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kOwnTablesAlone = false;
-#else
-constexpr bool kOwnTablesAlone = true;
-#endif
-
 std::vector<int> descriptors(const std::vector<MirrorFile>& files) {
   std::vector<int> result;
   for (const MirrorFile& f : files) result.push_back(f.descriptor);
@@ -270,8 +262,7 @@ std::optional<std::string> Mirror::compare_counters() const {
   if (n.locked != mm_->locked_vm) return fmt::format("locked_vm: kernel {}, here {}", n.locked, mm_->locked_vm);
   // A forked child has fewer at first for what lies outside the window.
   const std::uint64_t tables = mm_->tables().tables();
-  if (kOwnTablesAlone && parents_.empty() && n.tables != tables)
-    return fmt::format("page tables: kernel {}, here {}", n.tables, tables);
+  if (parents_.empty() && n.tables != tables) return fmt::format("page tables: kernel {}, here {}", n.tables, tables);
   return std::nullopt;
 }
 

@@ -100,6 +100,9 @@ std::int64_t fork_here(bool unmap, Window window) {
   action.sa_handler = on_signal;
   sigaction(SIGSEGV, &action, nullptr);
   sigaction(SIGBUS, &action, nullptr);
+  // What calls and touches need of the process's own memory has its page tables from the start.
+  touch(window.start, false);
+  execute({.number = SYS_mincore, .args = {window.start, kPage}}, files);
   Request request;
   while (read(in, &request, sizeof request) == sizeof request) {
     Reply reply;
