@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "vmm/fuzz/layout.hpp"
 #include "vmm/fuzz/relations.hpp"
@@ -69,8 +70,7 @@ std::string what_it_may_mean(const Disagreement& d) {
     return "The reference knows nothing but mappings and bytes, so it is rarely wrong about those. Linux, asked as "
            "below, says who is alone.";
   return "Both run the same `mmu`, over different processors: an invalidation is missing, the backend does something "
-         "of "
-         "its own, or the model of the processor is wrong.";
+         "of its own, or the model of the processor is wrong.";
 }
 
 // "mmap; 512g is 0x200000000000".
@@ -108,11 +108,8 @@ std::string decided_there(const Finding& f) {
   for (const StepFault& fault : f.faults) {
     if (fault.step != f.disagreement.step || shown++ == kMost) continue;
     text += "\n";
-    for (std::size_t at = 0; at < fault.text.size();) {
-      const std::size_t end = fault.text.find('\n', at) + 1;
-      text += "    " + fault.text.substr(at, end - at);
-      at = end;
-    }
+    std::istringstream lines(fault.text);
+    for (std::string line; std::getline(lines, line);) text += "    " + line + "\n";
   }
   if (text.empty()) return "";
   return "What `mmu` decides there, over the model's processor:\n" + text + "\n";

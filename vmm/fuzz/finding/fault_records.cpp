@@ -1,14 +1,12 @@
 #include "vmm/fuzz/finding/fault_records.hpp"
 
 #include <fmt/format.h>
-#include <sys/mman.h>
 
-#include <algorithm>
+#include <sstream>
 #include <utility>
 
 #include "mmu/ports/fault_observer.hpp"
-#include "vmm/fuzz/machine/machine_judge.hpp"
-#include "vmm/fuzz/machine/model_processor.hpp"
+#include "vmm/fuzz/machine/model_machine.hpp"
 #include "vmm/fuzz/text.hpp"
 #include "vmm/fuzz/text_operand.hpp"
 #include "vmm/record/format.hpp"
@@ -23,14 +21,10 @@ bool said_by_nobody(std::string_view line) { return line.starts_with("  at  ") |
 std::string text_of(const FaultRecord& record) {
   fmt::memory_buffer out;
   append_text(out, record);
-  const std::string_view all(out.data(), out.size());
+  std::istringstream all(fmt::to_string(out));
   std::string text;
-  for (std::size_t at = 0; at < all.size();) {
-    const std::size_t end = std::min(all.find('\n', at), all.size() - 1) + 1;
-    const std::string_view line = all.substr(at, end - at);
-    if (!said_by_nobody(line)) text += line;
-    at = end;
-  }
+  for (std::string line; std::getline(all, line);)
+    if (!said_by_nobody(line)) text += line + "\n";
   return text;
 }
 
@@ -40,17 +34,12 @@ std::string json_of(const FaultRecord& record) {
   return fmt::to_string(out);
 }
 
-// The model's processor, and a witness of all faults in the address spaces that it is told of.
-class Witness final : public Processor, public mmu::FaultObserver {
+// A witness of all faults of a world.
+class Witness final : public mmu::FaultObserver {
  public:
-  explicit Witness(Processor& processor) : processor_(processor) {}
-
   void set_world(const World* world) { world_ = world; }
   // What it has seen since the last call.
-  std::vector<FaultRecord> take() {
-    sequence_ = 0;
-    return std::exchange(records_, {});
-  }
+  std::vector<FaultRecord> take() { return std::exchange(records_, {}); }
 
   mmu::EditLog* began(const mmu::AddressSpace& mm, const mmu::FaultRequest& request) override {
     record_ = {};
@@ -60,24 +49,9 @@ class Witness final : public Processor, public mmu::FaultObserver {
   void decided() override {}
   void ended(const mmu::AddressSpace& mm, const mmu::FaultRequest& request, const mmu::FaultOutcome& outcome) override;
 
-  Result<void> run(mmu::AddressSpace& mm, std::span<const Operation> accesses, AccessSink& sink) override {
-    return processor_.run(mm, accesses, sink);
-  }
-  Result<void> adopt(mmu::AddressSpace& mm) override {
-    mm.observer = this;
-    return processor_.adopt(mm);
-  }
-  void release(mmu::AddressSpace& mm) override { processor_.release(mm); }
-  [[nodiscard]] bool owns(Gva address) const override { return processor_.owns(address); }
-  bool flip_control(Control control) override { return processor_.flip_control(control); }
-  void invalidate(mmu::AddressSpace& mm, Gva address) override { processor_.invalidate(mm, address); }
-  void entry_flipped(mmu::AddressSpace& mm, const FlippedEntry& entry) override { processor_.entry_flipped(mm, entry); }
-
  private:
-  Processor& processor_;
   const World* world_ = nullptr;
   FaultRecord record_;
-  std::uint64_t sequence_ = 0;
   std::vector<FaultRecord> records_;
 };
 
@@ -85,7 +59,7 @@ void Witness::ended(const mmu::AddressSpace& mm, const mmu::FaultRequest& reques
   if (records_.size() == kMostFaultRecords) return;
   record_.backend.assign("model");
   record_.process = world_->current();
-  record_.sequence = ++sequence_;
+  record_.sequence = records_.size() + 1;
   record_.origin = request.origin;
   record_.address = request.address;
   record_.error = request.error;
@@ -98,43 +72,19 @@ void Witness::ended(const mmu::AddressSpace& mm, const mmu::FaultRequest& reques
   records_.push_back(record_);
 }
 
-class HostMemory {
- public:
-  static constexpr std::size_t kBytes = 64ULL << 20;
-  HostMemory()
-      : base_(::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {}
-  ~HostMemory() {
-    if (there()) ::munmap(base_, kBytes);
-  }
-  HostMemory(const HostMemory&) = delete;
-  HostMemory& operator=(const HostMemory&) = delete;
-  [[nodiscard]] bool there() const { return base_ != MAP_FAILED; }
-  [[nodiscard]] std::span<std::byte> bytes() const { return {static_cast<std::byte*>(base_), kBytes}; }
-
- private:
-  void* base_;
-};
-
 }  // namespace
 
 Result<std::vector<StepFault>> fault_records(const Program& program) {
-  const HostMemory memory;
-  if (!memory.there()) return fail("no host memory for the model's machine");
-  const mmu::PhysMemory physical(memory.bytes());
-  mmu::FrameAllocator frames(physical, Gfn(1));
-  ModelTlb tlb(physical);
-  ModelProcessor processor(physical, tlb);
-  Witness witness(processor);
-  const auto world = World::create({.frames = frames, .sink = tlb});
-  if (!world) return tl::unexpected(world.error());
-  witness.set_world(world->get());
-  MachineJudge judge("model", **world, witness);
+  Witness witness;
+  const auto machine = ModelMachine::create(nullptr, &witness);
+  if (!machine) return tl::unexpected(machine.error());
+  witness.set_world(&(*machine)->world());
   std::vector<StepFault> faults;
   // Every program is the same up to where it ends: what is new came of its last step.
   Program part;
   for (std::size_t step = 0; step < program.operations.size(); ++step) {
     part.operations.push_back(program.operations[step]);
-    if (const auto trace = judge.run(part); !trace) return tl::unexpected(trace.error());
+    if (const auto trace = (*machine)->judge().run(part); !trace) return tl::unexpected(trace.error());
     std::vector<FaultRecord> records = witness.take();
     for (std::size_t i = faults.size(); i < records.size(); ++i) {
       records[i].instruction.text.assign(to_text(part.operations.back()));

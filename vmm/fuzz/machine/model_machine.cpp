@@ -4,13 +4,13 @@
 
 namespace faultline::vmm::fuzz {
 
-Result<std::unique_ptr<ModelMachine>> ModelMachine::create(WrapSink wrap) {
+Result<std::unique_ptr<ModelMachine>> ModelMachine::create(WrapSink wrap, mmu::FaultObserver* faults) {
   void* const base =
       ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED) return fail("no host memory for the model's machine");
   std::unique_ptr<ModelMachine> machine(new ModelMachine({static_cast<std::byte*>(base), kBytes}));
   mmu::TlbSink& sink = wrap != nullptr ? wrap(machine->tlb_) : machine->tlb_;
-  auto world = World::create({.frames = machine->frames_, .sink = sink});
+  auto world = World::create({.frames = machine->frames_, .sink = sink, .faults = faults});
   if (!world) return tl::unexpected(world.error());
   machine->world_ = std::move(*world);
   machine->judge_.emplace("model", *machine->world_, machine->processor_);

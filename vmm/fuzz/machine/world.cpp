@@ -51,6 +51,7 @@ mmu::MmuEnv World::env() {
 // What a processor needs of memory in an address space is its own affair: an allocation that is to
 // fail is one of the program's.
 Result<void> World::adopt(Processor& processor, mmu::AddressSpace& mm) {
+  mm.observer = parts_.faults;
   const std::uint64_t failing = parts_.frames.failing_nth();
   parts_.frames.fail_nth(0);
   Result<void> adopted = processor.adopt(mm);

@@ -23,6 +23,7 @@ struct WorldParts {
   mmu::PagingMode mode = mmu::PagingMode::kFourLevel;
   mmu::UserHalf* user_half = nullptr;
   mmu::EditObserver* edits = nullptr;
+  mmu::FaultObserver* faults = nullptr;  // of every address space
 };
 
 class World {
