@@ -20,13 +20,19 @@ const std::string kMapped = "map 512g 2p rw- private,fixed anonymous 0\n";
 
 class ExecutorTest : public MachineTest {
  protected:
+  Result<void> work(Executor& executor) {
+    auto more = executor.advance();
+    for (; more && *more; more = executor.advance())
+      if (auto made = processor.run(executor.mm(), executor.due(), executor); !made) return made;
+    return more ? Result<void>() : tl::unexpected(more.error());
+  }
   // Runs the program in a world of its own.
   Trace run(const std::string& lines, Checking checking = Checking::kAtEnd) {
     Trace trace;
     begin();
     const Program parsed = program(lines);
     Executor executor(*world, processor, checking, parsed, trace);
-    outcome = executor.run();
+    outcome = work(executor);
     EXPECT_THAT(world->end(processor), IsEmpty());
     return trace;
   }

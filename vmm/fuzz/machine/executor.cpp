@@ -60,15 +60,6 @@ Result<bool> Executor::advance() {
   return restore_controls().map([] { return false; });
 }
 
-Result<void> Executor::run() {
-  for (;;) {
-    const auto more = advance();
-    if (!more) return tl::unexpected(more.error());
-    if (!*more) return {};
-    if (auto ran = processor_.run(mm(), due(), *this); !ran) return ran;
-  }
-}
-
 void Executor::begin_accesses(std::span<const Operation> accesses) {
   first_ = trace_.steps.size();
   accesses_ = accesses;

@@ -29,8 +29,6 @@ class Executor final : public AccessSink {
   // What is due: to be made in mm(), one after the other, and told to this.
   [[nodiscard]] std::span<const Operation> due() const { return accesses_; }
   [[nodiscard]] mmu::AddressSpace& mm() const { return world_.mm(); }
-  // All of it, with the processor making the accesses.
-  Result<void> run();
 
   AfterFault page_fault(std::size_t index, Gva address, mmu::ErrorCode error) override;
   AfterFault exception(std::size_t index, unsigned vector, std::uint32_t error) override;
