@@ -20,11 +20,10 @@ Pgoff FileMapping::next_missing(Pgoff from, std::uint64_t most) const {
 
 // Linux do_async_mmap_readahead. True: the lock was dropped over it.
 bool FileMapping::met_mark(const ReadaheadRequest& request) {
-  const std::uint64_t most = file_->readahead_pages();
-  if (request.random || most == 0) return false;
+  if (request.random) return false;
   readahead_hits(readahead_, 1);
   if (marks_.erase(request.page) == 0) return false;
-  read_ahead(async_readahead(readahead_, request.page, most,
+  read_ahead(async_readahead(readahead_, request.page, file_->readahead_pages(),
                              [this](Pgoff from, std::uint64_t n) { return next_missing(from, n); }));
   return true;
 }

@@ -88,8 +88,7 @@ SysResult<std::unique_ptr<HostFile>> HostFile::create(int host_fd, bool writable
   auto fd = duplicate(host_fd);
   if (!fd) return tl::unexpected(fd.error());
   const mmu::FileKind kind = kind_of(host_fd);
-  return std::unique_ptr<HostFile>(
-      new HostFile(std::move(*fd), writable, mmu::FileId{st.st_dev, st.st_ino}, kind, vmm::readahead_pages(st.st_dev)));
+  return std::unique_ptr<HostFile>(new HostFile(std::move(*fd), writable, mmu::FileId{st.st_dev, st.st_ino}, kind));
 }
 
 std::uint64_t HostFile::size() const {
@@ -135,6 +134,11 @@ SysResult<mmu::ReadPages> HostFile::read_pages(Pgoff first, Pages pages, mmu::Re
   }
   clear_rest(pages, result.bytes);
   return result;
+}
+
+std::uint64_t HostFile::readahead_pages() const {
+  if (!readahead_) readahead_ = vmm::readahead_pages(id_.device);
+  return *readahead_;
 }
 
 std::optional<std::uint64_t> HostFile::pages_in_memory(Pgoff first, std::uint64_t count) const {

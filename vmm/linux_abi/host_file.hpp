@@ -23,7 +23,8 @@ class HostFile final : public mmu::BackingFile {
                                        mmu::ReadWait wait) override;
   // By cachestat; nothing where the kernel is older than it.
   [[nodiscard]] std::optional<std::uint64_t> pages_in_memory(Pgoff first, std::uint64_t count) const override;
-  [[nodiscard]] std::uint64_t readahead_pages() const override { return readahead_; }
+  // Looked up when it is asked for first.
+  [[nodiscard]] std::uint64_t readahead_pages() const override;
   // Touches the file's times, as a write through a mapping does natively.
   SysResult<void> page_mkwrite(Pgoff page) override;
   SysResult<void> punch_hole(Pgoff first, std::uint64_t count) override;
@@ -37,8 +38,8 @@ class HostFile final : public mmu::BackingFile {
   [[nodiscard]] bool writable() const { return writable_; }
 
  private:
-  HostFile(FileDescriptor fd, bool writable, mmu::FileId id, mmu::FileKind kind, std::uint64_t readahead)
-      : fd_(std::move(fd)), writable_(writable), id_(id), kind_(kind), readahead_(readahead) {}
+  HostFile(FileDescriptor fd, bool writable, mmu::FileId id, mmu::FileKind kind)
+      : fd_(std::move(fd)), writable_(writable), id_(id), kind_(kind) {}
   std::uint64_t bytes_in_memory(std::uint64_t offset, std::uint64_t want);
 
   FileDescriptor fd_;
@@ -46,7 +47,7 @@ class HostFile final : public mmu::BackingFile {
   bool writable_;
   mmu::FileId id_;
   mmu::FileKind kind_;
-  std::uint64_t readahead_;  // pages
+  mutable std::optional<std::uint64_t> readahead_;  // pages
 };
 
 }  // namespace faultline::vmm::linux_abi
