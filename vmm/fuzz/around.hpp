@@ -31,12 +31,16 @@ struct Around {
   return Around{own_start - start, own_end, std::max(end, own_end) - own_end};
 }
 
+// Advice that ends at the first hole (MADV_POPULATE_READ, MADV_POPULATE_WRITE); other advice goes on behind it.
+inline constexpr int kPopulateRead = 22, kPopulateWrite = 23;
+[[nodiscard]] constexpr bool ends_at_holes(int advice) { return advice == kPopulateRead || advice == kPopulateWrite; }
+
 // What the whole call returns: 0 or -errno, as `first` is and what `second()` returns.
 template <class Second>
-std::int64_t result_around(std::int64_t first, bool ends_at_holes, Second second) {
+std::int64_t result_around(std::int64_t first, bool at_first_hole, Second second) {
   constexpr std::int64_t kNoMemory = -12;  // of a hole
   if (first != 0 && first != kNoMemory) return first;
-  if (ends_at_holes) return kNoMemory;
+  if (at_first_hole) return kNoMemory;
   const std::int64_t result = second();
   return result != 0 ? result : kNoMemory;
 }

@@ -37,6 +37,7 @@ inline constexpr std::array<Window, 5> kWindows{{
 // area above an address (a stack that might grow) finds it.
 inline constexpr std::uint64_t kEngineAt = 0x1000'0000'0000, kEngineEnd = kEngineAt + 2 * kPageSize;
 static_assert(!in_window(kEngineAt) && !in_window(kEngineEnd - 1));
+[[nodiscard]] constexpr bool in_engine(Gva address) { return address.raw() >= kEngineAt && address.raw() < kEngineEnd; }
 
 // What addresses are counted from. The order is the binary format's: append only.
 struct Place {

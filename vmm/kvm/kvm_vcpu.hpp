@@ -54,7 +54,7 @@ class KvmVcpu final : public Vcpu {
   Result<void> set_page_table(Gpa root) override;
   Result<SegmentBases> switch_process(Gpa root, SegmentBases bases) override;
   Result<void> set_page_table_steps(std::span<const Gpa> roots) override;
-  [[nodiscard]] std::size_t page_table_steps_taken() const override { return area_.steps_taken(); }
+  [[nodiscard]] std::size_t page_table_steps_taken() const override { return steps_followed_; }
   Result<bool> set_control(ControlBit bit, bool on) override;
   void kick() override;
   [[nodiscard]] const RunTimes& last_run() const override { return times_; }

@@ -15,8 +15,6 @@ extern "C" const std::byte faultline_fuzz_engine[], faultline_fuzz_engine_end[];
 namespace faultline::vmm::fuzz {
 namespace {
 
-constexpr std::uint64_t kUserFlags = 0x202, kTrapFlag = 0x100;
-
 static_assert(Engine::kEnd == Engine::kList + kPageSize);
 static_assert(FLE_HANDLERS * FLE_HANDLER_BYTES <= kPageSize);
 static_assert(FLE_FRAME + 5 * 8 == FLE_RECORD_BYTES);
@@ -57,7 +55,7 @@ void store_pattern(std::span<std::byte> record, std::int64_t value) {
 }
 
 void store_iret_frame(std::span<std::byte> record, Gva target) {
-  const std::uint64_t frame[] = {target.raw(), FL_USER_CS, kUserFlags | kTrapFlag, FLE_NOWHERE, FL_USER_SS};
+  const std::uint64_t frame[] = {target.raw(), FL_USER_CS, Engine::kFlags | Engine::kTrapFlag, FLE_NOWHERE, FL_USER_SS};
   std::memcpy(record.data() + FLE_FRAME, frame, sizeof frame);
 }
 

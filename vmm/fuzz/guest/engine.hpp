@@ -17,6 +17,8 @@ namespace faultline::vmm::fuzz {
 class Engine {
  public:
   static constexpr Gva kCode{kEngineAt}, kList = kCode + FLE_LIST, kEnd{kEngineEnd};
+  // RFLAGS in user code; and with the one that steps a fetch.
+  static constexpr std::uint64_t kFlags = 0x202, kTrapFlag = 0x100;
   // Accesses in one list; the record behind the last one is the end.
   static constexpr std::size_t kMaxRecords = kPageSize / FLE_RECORD_BYTES - 1;
 
@@ -28,7 +30,6 @@ class Engine {
   Result<void> install(mmu::AddressSpace& mm) const;
   // After a fault there. False: the page cannot be had.
   static bool resolve(mmu::AddressSpace& mm, Gva address);
-  [[nodiscard]] static constexpr bool owns(Gva address) { return address >= kCode && address < kEnd; }
 
   // Writes the list, with the handler `end` behind it (FLE_END, FLE_STEP). Precondition: at most
   // kMaxRecords, each of OpClass::kAccess.

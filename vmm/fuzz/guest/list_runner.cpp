@@ -12,7 +12,7 @@ namespace {
 
 using mmu::vector::kDebug;
 
-constexpr std::uint64_t kUserFlags = 0x202, kTrapFlag = 0x100, kSyscallBytes = 2;
+constexpr std::uint64_t kSyscallBytes = 2;
 // An access faults a few times at most; a copy for each of its pages.
 constexpr std::uint64_t kMaxEventsOfList = 64 * Engine::kMaxRecords;
 
@@ -101,7 +101,7 @@ Result<void> ListRunner::enter(Round round) {
 
 // The guest came to the end of lists, and went on to the next ones.
 void ListRunner::follow(Round round) {
-  for (const std::size_t taken = std::min(vcpu_->page_table_steps_taken(), roots_.size()); at_ < taken; ++at_) {
+  for (const std::size_t taken = vcpu_->page_table_steps_taken(); at_ < taken; ++at_) {
     AccessList& list = *round[at_];
     if (!list.over()) list.made_all();
     ++list.cost().steps;
@@ -112,7 +112,7 @@ void ListRunner::follow(Round round) {
 // All registers anew: foreign code ran with none that is an address, RSP included.
 void ListRunner::start_at(unsigned part, std::size_t record) {
   UserRegs& regs = vcpu_->edit_regs();
-  regs = UserRegs{.gpr = {}, .rip = Engine::part(part).raw(), .rflags = kUserFlags};
+  regs = UserRegs{.gpr = {}, .rip = Engine::part(part).raw(), .rflags = Engine::kFlags};
   regs[UserRegs::kR14] = Engine::record(record).raw();
 }
 
@@ -134,7 +134,7 @@ Result<std::size_t> ListRunner::current_record(const AccessList& list) const {
 }
 
 Result<void> ListRunner::page_fault(AccessList& list, const PageFaultEvent& event) {
-  if (Engine::owns(event.address)) {
+  if (in_engine(event.address)) {
     if (Engine::resolve(list.mm(), event.address)) return {};
     return fail("no guest memory for the engine that makes accesses");
   }
@@ -172,7 +172,7 @@ Result<void> ListRunner::system_call(AccessList& list) {
   const Gva target = target_of(list.access(*record));
   UserRegs& regs = vcpu_->edit_regs();
   regs.rip = target.raw();
-  regs.rflags = kUserFlags | kTrapFlag;
+  regs.rflags = Engine::kFlags | Engine::kTrapFlag;
   return page_fault(list, {target, mmu::ErrorCode(mmu::ErrorCode::kUser | mmu::ErrorCode::kFetch)});
 }
 

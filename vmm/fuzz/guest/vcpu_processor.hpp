@@ -18,7 +18,7 @@ class VcpuProcessor final : public Processor {
   Result<void> adopt(mmu::AddressSpace& mm) override { return engine_.install(mm); }
   // Nothing to do: the page tables make the vCPU forget them when they go.
   void release(mmu::AddressSpace&) override {}
-  [[nodiscard]] bool owns(Gva address) const override { return Engine::owns(address); }
+  [[nodiscard]] bool owns(Gva address) const override { return in_engine(address); }
   bool flip_control(Control control) override { return runner_.flip_control(control, cost_); }
   void invalidate(mmu::AddressSpace& mm, Gva address) override;
   GuestCost take_cost() override;

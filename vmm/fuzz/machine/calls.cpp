@@ -13,7 +13,7 @@ namespace faultline::vmm::fuzz {
 namespace {
 
 // What this <sys/mman.h> may not know.
-constexpr int kMapFixedNoReplace = 0x100000, kPopulateRead = 22, kPopulateWrite = 23;
+constexpr int kMapFixedNoReplace = 0x100000;
 
 std::int64_t value(const SysResult<void>& result) { return result ? 0 : -result.error().value(); }
 std::int64_t value(const SysResult<Gva>& result) {
@@ -80,9 +80,8 @@ Result<void> run_advise(Step& s) {
     s.result.result = advise(start, s.number(1));
     return {};
   }
-  const bool populates = advice == kPopulateRead || advice == kPopulateWrite;
-  s.result.result =
-      result_around(advise(start, parts->length), populates, [&] { return advise(parts->again, parts->again_length); });
+  s.result.result = result_around(advise(start, parts->length), ends_at_holes(advice),
+                                  [&] { return advise(parts->again, parts->again_length); });
   return {};
 }
 

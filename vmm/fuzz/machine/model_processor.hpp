@@ -30,7 +30,7 @@ class ModelProcessor final : public Processor {
   // It needs nothing there. But an area has neighbours, which its growth depends on: what others have, it has, too.
   Result<void> adopt(mmu::AddressSpace& mm) override;
   void release(mmu::AddressSpace& mm) override;
-  [[nodiscard]] bool owns(Gva address) const override { return address >= Gva(kEngineAt) && address < Gva(kEngineEnd); }
+  [[nodiscard]] bool owns(Gva address) const override { return in_engine(address); }
   bool flip_control(Control control) override;
   void invalidate(mmu::AddressSpace& mm, Gva address) override;
   void entry_flipped(mmu::AddressSpace& mm, const FlippedEntry& entry) override;

@@ -3,13 +3,14 @@
 
 #include <cerrno>
 
+#include "vmm/fuzz/around.hpp"
 #include "vmm/fuzz/reference/calls.hpp"
 
 namespace faultline::vmm::fuzz::reference {
 
 namespace {
 
-constexpr int kPopulateRead = 22, kPopulateWrite = 23, kGuardInstall = 102, kGuardRemove = 103;
+constexpr int kGuardInstall = 102, kGuardRemove = 103;
 
 Vpn page_of(std::uint64_t address) { return Gva(address).page(); }
 

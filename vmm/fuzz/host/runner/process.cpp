@@ -14,8 +14,6 @@ namespace faultline::vmm::fuzz::host {
 
 namespace {
 
-constexpr int kPopulateRead = 22, kPopulateWrite = 23;
-
 // What the steps use is mapped before them, so that none has a fault of the judge's own.
 extern "C" const char __ehdr_start[], _end[];
 void touch_own_pages() {
@@ -48,8 +46,8 @@ rusage usage() {
 // them at the end.
 std::int64_t call_around(const Step& step) {
   const auto& a = step.args;
-  const bool populates = step.number == __NR_madvise && (a[2] == kPopulateRead || a[2] == kPopulateWrite);
-  return result_around(call(step.number, a[0], a[1], a[2]), populates,
+  const bool at_first_hole = step.number == __NR_madvise && ends_at_holes(static_cast<int>(a[2]));
+  return result_around(call(step.number, a[0], a[1], a[2]), at_first_hole,
                        [&] { return call(step.number, a[3], a[4], a[2]); });
 }
 
